@@ -1,0 +1,99 @@
+//! One machine: the checked form of `system.toml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use crate::VolumeName;
+
+/// `system.toml`, every default applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// `hostname`: default `"orlop"`.
+    pub hostname: String,
+    /// `[kernel]`.
+    pub kernel: Kernel,
+    /// `[network]`.
+    pub network: NetworkConfig,
+    /// `[access]`.
+    pub access: Access,
+    /// `[sysctls]`: `"net.core.somaxconn" = 4096`; on top of the hardening defaults.
+    pub sysctls: BTreeMap<String, String>,
+    /// `[volumes.<name>]`: declared volumes.
+    pub volumes: BTreeSet<VolumeName>,
+}
+
+/// `[kernel]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kernel {
+    /// `debian`: the kernel's package; default `"linux-image-cloud-amd64"`.
+    pub debian: String,
+    /// `suite`: default `"bookworm"`.
+    pub suite: String,
+    /// `cmdline`: appended to the kernel's command line; default empty.
+    pub cmdline: String,
+}
+
+/// `[network]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkConfig {
+    /// `dhcp`: on every Ethernet link that `[network.links]` does not name; default true.
+    pub dhcp: bool,
+    /// `dns`: upstream resolvers; those of the lease when empty.
+    pub dns: Vec<Ipv4Addr>,
+    /// `pool`: the bridge's network; default `172.29.0.0/16`. The first address is the bridge's.
+    pub pool: (Ipv4Addr, u8),
+    /// `[network.links.<name>]`.
+    pub links: BTreeMap<String, LinkConfig>,
+}
+
+/// `[network.links.<name>]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LinkConfig {
+    /// `dhcp`: default true unless `addresses` is given.
+    pub dhcp: bool,
+    /// `addresses`: `"192.0.2.10/24"`.
+    pub addresses: Vec<(Ipv4Addr, u8)>,
+    /// `gateway`.
+    pub gateway: Option<Ipv4Addr>,
+    /// `mtu`.
+    pub mtu: Option<u32>,
+}
+
+/// `[access]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Access {
+    /// `console`: the serial console, which the emergency shell follows.
+    pub console: ConsoleAccess,
+}
+
+/// `[access] console`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ConsoleAccess {
+    /// `"shell"`: a shell without a password: whoever holds the console holds the machine.
+    #[default]
+    Shell,
+    /// `"off"`: no shell on the console, not even the emergency one; the reason is still printed.
+    Off,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            hostname: "orlop".to_owned(),
+            kernel: Kernel {
+                debian: "linux-image-cloud-amd64".to_owned(),
+                suite: "bookworm".to_owned(),
+                cmdline: String::new(),
+            },
+            network: NetworkConfig {
+                dhcp: true,
+                dns: Vec::new(),
+                pool: (Ipv4Addr::new(172, 29, 0, 0), 16),
+                links: BTreeMap::new(),
+            },
+            access: Access::default(),
+            sysctls: BTreeMap::new(),
+            volumes: BTreeSet::new(),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! One supervised container: the checked form of `service.toml`.
+//!
+//! Keys are the Compose Specification's with their meaning; deviations are one table in the docs.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::{Capability, Grant, ImageName, Protocol, ServiceName, Signal, VolumeName};
+
+/// One service, every default applied.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// The folder's name.
+    pub name: ServiceName,
+    /// `image`: defaults to the service's own name when `build` is given.
+    pub image: ImageName,
+    /// `build`: what the image is made of; `None` when `image` names another build's.
+    pub build: Option<Build>,
+    /// `entrypoint`: a list of arguments (a string is split like a shell would, as in Compose).
+    pub entrypoint: Vec<String>,
+    /// `command`: follows `entrypoint`. At least one of the two is not empty.
+    pub command: Vec<String>,
+    /// `environment`: a table, or a list of `KEY=value`. `PATH` and `HOME` are added at launch when absent.
+    pub environment: BTreeMap<String, String>,
+    /// `user`: who runs the main process inside; default root of the user namespace.
+    pub user: UserSpec,
+    /// `working_dir`: absolute; default `/`.
+    pub working_dir: PathBuf,
+    /// `hostname`: default the service's name.
+    pub hostname: String,
+    /// `volumes`: `"name:/path[:ro]"` or `"./folder:/path[:ro]"`.
+    pub volumes: Vec<VolumeMount>,
+    /// `tmpfs`: `"/run"`, `"/tmp:size=64m,mode=1777"`.
+    pub tmpfs: Vec<TmpfsMount>,
+    /// `read_only`: the root file system; default true (false for `baseline` and `privileged`).
+    pub read_only: bool,
+    /// `ports`: `"8080:80"`, `"127.0.0.1:8080:80/tcp"`, ranges `"8000-8010:8000-8010"` (expanded here).
+    pub ports: Vec<PublishedPort>,
+    /// `network_mode`.
+    pub network_mode: NetworkMode,
+    /// `userns_mode`: `"host"` leaves the user namespace; `isolation = "privileged"` implies that.
+    pub userns_mode: UsernsMode,
+    /// `depends_on`: a list of names, or a table name → condition.
+    pub depends_on: BTreeMap<ServiceName, Dependency>,
+    /// `restart`: default `always`.
+    pub restart: RestartPolicy,
+    /// `stop_signal`: default SIGTERM.
+    pub stop_signal: Signal,
+    /// `stop_grace_period`: a duration such as `"1m30s"`; default 10 s.
+    pub stop_grace_period: Duration,
+    /// `cap_add` and `cap_drop` and `isolation` resolved: what the main process may hold, sorted.
+    pub capabilities: Vec<Capability>,
+    /// `mem_limit`: bytes, for `memory.max`.
+    pub mem_limit: Option<u64>,
+    /// `cpus`: thousandths of one CPU, for `cpu.max`.
+    pub milli_cpus: Option<u64>,
+    /// `pids_limit`: for `pids.max`; default 2048 (Podman's); `None` for -1, unlimited.
+    pub pids_limit: Option<u64>,
+    /// `devices`: `"/dev/ttyS0"`, `"/dev/ttyS0:/dev/console:rw"`.
+    pub devices: Vec<DeviceGrant>,
+    /// `init`: a small init that reaps and forwards signals runs as pid 1 of the container.
+    pub init: bool,
+    /// `isolation`.
+    pub isolation: Isolation,
+    /// `control`: the control methods that the service may call; a control socket appears at
+    /// `/run/orlop/control.sock` in the container when this is not empty.
+    pub control: Vec<Grant>,
+}
+
+/// `build`: what an image is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Build {
+    /// `debian`: binary packages, taken with their dependency closure.
+    pub debian: Vec<String>,
+    /// `suite`: the Debian suite; default `bookworm`.
+    pub suite: String,
+    /// `files`: source (relative to the service's folder; a file or folder) → absolute path in the image.
+    pub files: BTreeMap<PathBuf, PathBuf>,
+    /// `programs`: first-party programs, each put at `/usr/bin/<name>`.
+    pub programs: Vec<String>,
+    /// `users`: users (and their groups of the same name) that the packages' scripts would have made.
+    pub users: BTreeMap<String, BuildUser>,
+    /// `directories`: absolute path → `"user:group mode"`, parsed: owner name, group name, mode.
+    pub directories: BTreeMap<PathBuf, (String, String, u32)>,
+}
+
+/// A user that a build declares: `users = { redis = { uid = 100, home = "/var/lib/redis" } }`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildUser {
+    /// `uid`, and the gid of the user's own group.
+    pub uid: u32,
+    /// `home`: default `/nonexistent`.
+    pub home: PathBuf,
+    /// `shell`: default `/usr/sbin/nologin`.
+    pub shell: PathBuf,
+}
+
+/// `user`: `"name"`, `"uid"`, `"name:group"`, `"uid:gid"`. Names are looked up in the image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserSpec {
+    /// A name or a decimal id.
+    pub user: String,
+    /// A name or a decimal id; the user's own group and its supplementary groups when absent.
+    pub group: Option<String>,
+}
+
+/// One entry of `volumes`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeMount {
+    /// What is mounted.
+    pub source: VolumeSource,
+    /// Absolute path in the container.
+    pub target: PathBuf,
+    /// `:ro`.
+    pub read_only: bool,
+}
+
+/// What a volume entry names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VolumeSource {
+    /// A volume declared under `[volumes]` in `system.toml`; kept on the state disk.
+    Named(VolumeName),
+    /// A path relative to the service's own folder, baked into the system image, always read-only.
+    Folder(PathBuf),
+}
+
+/// One entry of `tmpfs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TmpfsMount {
+    /// Absolute path in the container.
+    pub target: PathBuf,
+    /// `size=` in bytes; default 64 MiB.
+    pub size: u64,
+    /// `mode=`; default 0o1777.
+    pub mode: u32,
+}
+
+/// One published port; ranges are expanded to one each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublishedPort {
+    /// The machine's address it is published on; all when absent.
+    pub host_ip: Option<std::net::Ipv4Addr>,
+    /// The machine's port.
+    pub published: u16,
+    /// The container's port.
+    pub target: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+}
+
+/// `network_mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NetworkMode {
+    /// `"bridge"`: an own network namespace with a veth on the machine's bridge.
+    #[default]
+    Bridge,
+    /// `"none"`: an own network namespace with loopback only.
+    None,
+    /// `"host"`: the machine's network namespace.
+    Host,
+}
+
+/// `userns_mode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UsernsMode {
+    /// An own user namespace with 65,536 ids: the default; written by leaving the key out.
+    #[default]
+    Private,
+    /// `"host"`: the machine's user namespace.
+    Host,
+}
+
+/// How one service depends on another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dependency {
+    /// `condition`.
+    pub condition: Condition,
+    /// `required`: when false a missing or failed dependency is said and passed over.
+    pub required: bool,
+}
+
+/// `depends_on.<name>.condition`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Condition {
+    /// `service_started`.
+    #[default]
+    Started,
+    /// `service_completed_successfully`.
+    CompletedSuccessfully,
+}
+
+/// `restart`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RestartPolicy {
+    /// `"no"`.
+    No,
+    /// `"always"`, the default.
+    #[default]
+    Always,
+    /// `"on-failure"` or `"on-failure:3"`.
+    OnFailure {
+        /// How many restarts in a row at the most; endless when absent.
+        max_retries: Option<u32>,
+    },
+    /// `"unless-stopped"`: as `always` until generations remember a manual stop over a reboot.
+    UnlessStopped,
+}
+
+/// `isolation`: the names of the Kubernetes Pod Security Standards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Isolation {
+    /// No capabilities, no_new_privs, own user namespace, seccomp, read-only root.
+    #[default]
+    Restricted,
+    /// Docker's capability list and a writable root, still in a user namespace.
+    Baseline,
+    /// No user namespace, all capabilities, no seccomp; `orlop ps` says so.
+    Privileged,
+}
+
+/// One entry of `devices`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceGrant {
+    /// The machine's node, below `/dev`.
+    pub source: PathBuf,
+    /// The path in the container, below `/dev`.
+    pub target: PathBuf,
+    /// `r` in the permissions.
+    pub read: bool,
+    /// `w` in the permissions.
+    pub write: bool,
+}
