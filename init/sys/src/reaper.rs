@@ -1,0 +1,56 @@
+//! The one place that waits for children (waitid(2)): PID 1 calls it at each SIGCHLD.
+
+use nix::errno::Errno;
+
+/// How a process ended, as waitid(2) tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// It called exit with this code.
+    Exited(i32),
+    /// This signal ended it (real-time signals included, which nix's own type cannot hold).
+    Signaled(i32),
+}
+
+/// Every child that has ended, in the order in which the kernel gives them; never blocks.
+///
+/// Loops until no ended child is left, since one SIGCHLD may stand for many. No children at all is
+/// an empty list.
+///
+/// # Errors
+/// The errno of waitid(2) when it is neither ECHILD nor EINTR; what was reaped before is kept by
+/// returning it first (the error comes with the next call).
+pub fn reap() -> Result<Vec<(i32, ExitStatus)>, Errno> {
+    let mut ended = Vec::new();
+    loop {
+        match reap_one() {
+            Ok(Some(child)) => ended.push(child),
+            Ok(None) | Err(Errno::ECHILD) => return Ok(ended),
+            Err(Errno::EINTR) => {}
+            Err(_) if !ended.is_empty() => return Ok(ended),
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+fn reap_one() -> Result<Option<(i32, ExitStatus)>, Errno> {
+    // SAFETY: siginfo_t is plain old data, for which all bytes zero is a valid value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `info` is a live, writable siginfo_t; P_ALL ignores the id.
+    let result =
+        unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, libc::WEXITED | libc::WNOHANG) };
+    Errno::result(result)?;
+    // SAFETY: waitid succeeded, so either it filled the SIGCHLD fields or left the zeroes.
+    let pid = unsafe { info.si_pid() };
+    if pid == 0 {
+        return Ok(None);
+    }
+    // SAFETY: as above; si_status belongs to the same SIGCHLD variant.
+    let status = unsafe { info.si_status() };
+    Ok(Some((
+        pid,
+        match info.si_code {
+            libc::CLD_EXITED => ExitStatus::Exited(status),
+            _ => ExitStatus::Signaled(status),
+        },
+    )))
+}
