@@ -4,4 +4,26 @@
 //! Without features only what is pure; `server`, `client` and `verbs` add one end each.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "client")]
+pub mod client;
+mod error;
 pub mod gateway;
+pub mod interfaces;
+mod lease;
+mod logs;
+mod machine_info;
+mod method;
+#[cfg(feature = "server")]
+pub mod server;
+mod service_info;
+pub mod varlink;
+
+pub use error::ControlError;
+pub use lease::{Lease, LeaseError, LeaseTerms, MAX_DNS};
+pub use logs::{LogLine, LogMessage, LogStream, LogsCall, LogsRequest};
+pub use machine_info::{LinkAddress, MachineInfo};
+pub use method::Method;
+pub use service_info::{Exit, Port, ServiceInfo, State};
+
+/// Where a service finds the control socket, and where PID 1 listens for root.
+pub const CONTROL_SOCKET: &str = "/run/orlop/control.sock";

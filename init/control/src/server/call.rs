@@ -1,0 +1,98 @@
+//! What the loop gets.
+
+use std::io::Write;
+use std::os::unix::net::UnixStream;
+
+use orlop_config::Signal;
+use serde::Serialize;
+
+use super::{Caller, Responder};
+use crate::{ControlError, Lease, LogsCall, MachineInfo, ServiceInfo};
+
+/// A checked call. Names are as the caller wrote them: whether there is such a service is the
+/// loop's to say.
+#[derive(Debug)]
+pub enum Call {
+    /// Answer with [`Reply::List`].
+    List,
+    /// Answer [`Reply::Done`] when the service runs.
+    Start {
+        /// Which.
+        name: String,
+    },
+    /// Answer [`Reply::Done`] when the service is down.
+    Stop {
+        /// Which.
+        name: String,
+    },
+    /// Answer [`Reply::Done`] when the service runs again.
+    Restart {
+        /// Which.
+        name: String,
+    },
+    /// Answer [`Reply::Done`] when the signal is sent.
+    Kill {
+        /// Which.
+        name: String,
+        /// What to send to its main process.
+        signal: Signal,
+    },
+    /// Pass the connection on to `log`; the responder of this call answers nobody.
+    Logs(HandOver),
+    /// Answer with [`Reply::Info`].
+    Info,
+    /// Answer [`Reply::Done`] when the shutdown has begun.
+    PowerOff,
+    /// Answer [`Reply::Done`] when the shutdown has begun.
+    Reboot,
+    /// Answer [`Reply::Done`] when the shutdown has begun.
+    Halt,
+    /// Answer [`Reply::Done`] when the lease is configured.
+    Lease(Lease),
+}
+
+/// One call with the way to answer it.
+#[derive(Debug)]
+pub struct Incoming {
+    /// What.
+    pub call: Call,
+    /// Who.
+    pub caller: Caller,
+    /// Where the answer goes.
+    pub reply: Responder,
+}
+
+/// A good answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// It came to be.
+    Done {},
+    /// All services.
+    List {
+        /// By name.
+        services: Vec<ServiceInfo>,
+    },
+    /// The machine.
+    Info(MachineInfo),
+}
+
+/// A connection that leaves the server: nothing has been read beyond the call, and nobody else
+/// holds it. It does not block.
+#[derive(Debug)]
+pub struct HandOver {
+    /// The call, to be sent along in [`crate::LogMessage::Read`].
+    pub request: LogsCall,
+    /// The client.
+    pub stream: UnixStream,
+}
+
+impl HandOver {
+    /// Answers with an error and closes the connection.
+    ///
+    /// # Errors
+    /// When the client is gone, or its buffer is too full for this one message.
+    pub fn refuse(mut self, error: &ControlError) -> std::io::Result<()> {
+        self.stream.write_all(&error.encode())
+    }
+}

@@ -1,0 +1,95 @@
+//! `io.orlop.services.List`: one service as people and programs see it.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+/// The actual state of a service; the supervisor's states under the names that all rooms use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Wanted, waits for what it depends on.
+    Waiting,
+    /// Being launched.
+    Starting,
+    /// Its main process runs.
+    Up,
+    /// Was asked to stop.
+    Stopping,
+    /// Ended; a restart is due.
+    BackingOff,
+    /// Not running and not wanted, or done.
+    Down,
+    /// Ended with a failure and stays down.
+    Failed,
+}
+
+impl State {
+    /// The name, as in JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Starting => "starting",
+            Self::Up => "up",
+            Self::Stopping => "stopping",
+            Self::BackingOff => "backing-off",
+            Self::Down => "down",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// How the last main process ended: `{"code": 1}` or `{"signal": 9}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Exit {
+    /// It exited.
+    Code(i32),
+    /// A signal ended it.
+    Signal(i32),
+}
+
+/// A published port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// The machine's address; all of them when absent.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub host_ip: Option<Ipv4Addr>,
+    /// The machine's port.
+    pub published: u16,
+    /// The container's port.
+    pub target: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceInfo {
+    /// The name.
+    pub name: String,
+    /// The image's name.
+    pub image: String,
+    /// What it does.
+    pub state: State,
+    /// How long it has been in that state, milliseconds.
+    pub since_ms: u64,
+    /// Why it is in that state, one fragment.
+    pub cause: String,
+    /// The main process in the machine's pid namespace, while there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pid: Option<u32>,
+    /// Restarts that happened by themselves.
+    pub restarts: u32,
+    /// How the last main process ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub last_exit: Option<Exit>,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// Its address on the bridge.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub address: Option<Ipv4Addr>,
+    /// `restricted`, `baseline` or `privileged`.
+    pub isolation: String,
+}
