@@ -11,6 +11,7 @@
 
 pub mod build_info;
 pub mod options;
+pub mod run;
 
 pub use build_info::{BuildInfo, ForwardedPort};
 pub use options::{BuildOptions, Built};

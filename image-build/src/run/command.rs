@@ -1,0 +1,226 @@
+//! QEMU's arguments, from what was decided.
+
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::{Path, PathBuf};
+
+use super::forward::Forward;
+
+/// Everything that QEMU's command line is made of.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) name: String,
+    pub(super) accel: &'static str,
+    pub(super) cpu: String,
+    pub(super) cpus: u32,
+    pub(super) memory_mib: u64,
+    pub(super) kernel: PathBuf,
+    pub(super) initramfs: PathBuf,
+    pub(super) cmdline: String,
+    /// None when the initramfs carries the system.
+    pub(super) system: Option<PathBuf>,
+    pub(super) state: Option<PathBuf>,
+    /// None for no network device.
+    pub(super) forwards: Option<Vec<Forward>>,
+    pub(super) console: Console,
+    /// Where QEMU copies what the console says.
+    pub(super) transcript: PathBuf,
+    /// Ends of socket pairs that QEMU inherits.
+    pub(super) fds: Fds,
+    pub(super) extra: Vec<String>,
+}
+
+/// Where the serial console is.
+#[derive(Debug, Clone)]
+pub(super) enum Console {
+    /// QEMU's stdin and stdout, Ctrl-A X leaves.
+    Terminal,
+    /// A socket that one client at a time may connect to; and QEMU's monitor on another one.
+    Sockets { console: PathBuf, monitor: PathBuf },
+}
+
+/// File descriptors by their numbers in QEMU.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fds {
+    pub(super) qmp: RawFd,
+    pub(super) events: RawFd,
+    pub(super) control: RawFd,
+}
+
+/// The arguments after the program's name.
+pub(super) fn arguments(plan: &Plan) -> Vec<OsString> {
+    let mut args = Arguments(Vec::new());
+    args.pair("-name", &format!("orlop {},process=orlop-qemu", plan.name));
+    args.word("-nodefaults");
+    args.word("-no-user-config");
+    args.pair("-display", "none");
+    args.pair("-machine", "q35");
+    args.pair("-accel", plan.accel);
+    args.pair("-cpu", &plan.cpu);
+    args.pair("-smp", &plan.cpus.to_string());
+    args.pair("-m", &format!("{}M", plan.memory_mib));
+    args.file("-kernel", &plan.kernel);
+    args.file("-initrd", &plan.initramfs);
+    args.pair("-append", &plan.cmdline);
+    disks(&mut args, plan);
+    args.pair("-device", "virtio-rng-pci");
+    network(&mut args, plan.forwards.as_deref());
+    ports(&mut args, plan.fds);
+    console(&mut args, plan);
+    args.0.extend(plan.extra.iter().map(OsString::from));
+    args.0
+}
+
+fn disks(args: &mut Arguments, plan: &Plan) {
+    let disks = [
+        (&plan.system, "system", "readonly=on"),
+        // What the guest flushes is in the workstation's page cache: it survives QEMU, and
+        // `make test` on a slow disk does not wait for it.
+        (&plan.state, "state", "cache=writeback,discard=unmap"),
+    ];
+    for (path, id, options) in disks {
+        let Some(path) = path else { continue };
+        let head = format!("if=none,format=raw,id={id},{options},file=");
+        args.path_option("-drive", &head, path, "");
+        args.pair(
+            "-device",
+            &format!("virtio-blk-pci,drive={id},serial=orlop-{id}"),
+        );
+    }
+}
+
+fn network(args: &mut Arguments, forwards: Option<&[Forward]>) {
+    let Some(forwards) = forwards else { return };
+    let mut netdev = "user,id=net0".to_owned();
+    for forward in forwards {
+        netdev.push(',');
+        netdev.push_str(&forward.hostfwd());
+    }
+    args.pair("-netdev", &netdev);
+    // Without its boot firmware, which would only cost time.
+    args.pair("-device", "virtio-net-pci,netdev=net0,romfile=");
+}
+
+fn ports(args: &mut Arguments, fds: Fds) {
+    args.pair("-chardev", &format!("socket,id=qmp,fd={}", fds.qmp));
+    args.pair("-mon", "chardev=qmp,mode=control");
+    args.pair("-device", "virtio-serial-pci");
+    for (id, fd) in [("events", fds.events), ("control", fds.control)] {
+        args.pair("-chardev", &format!("socket,id={id},fd={fd}"));
+        args.pair(
+            "-device",
+            &format!("virtserialport,chardev={id},name=orlop.{id}"),
+        );
+    }
+}
+
+fn console(args: &mut Arguments, plan: &Plan) {
+    match &plan.console {
+        Console::Terminal => {
+            let head = "stdio,id=console,mux=on,signal=off,logfile=";
+            args.path_option("-chardev", head, &plan.transcript, "");
+            args.pair("-mon", "chardev=console,mode=readline");
+        }
+        Console::Sockets { console, monitor } => {
+            let mut value = OsString::from("socket,id=console,server=on,wait=off,path=");
+            value.push(escaped(console));
+            value.push(",logfile=");
+            value.push(escaped(&plan.transcript));
+            args.0.extend(["-chardev".into(), value]);
+            let head = "socket,id=monitor,server=on,wait=off,path=";
+            args.path_option("-chardev", head, monitor, "");
+            args.pair("-mon", "chardev=monitor,mode=control");
+        }
+    }
+    args.pair("-serial", "chardev:console");
+}
+
+/// In QEMU's option syntax a comma in a value is written twice.
+fn escaped(path: &Path) -> String {
+    path.to_string_lossy().replace(',', ",,")
+}
+
+struct Arguments(Vec<OsString>);
+
+impl Arguments {
+    fn word(&mut self, word: &str) {
+        self.0.push(word.into());
+    }
+
+    fn pair(&mut self, option: &str, value: &str) {
+        self.0.extend([option.into(), value.into()]);
+    }
+
+    fn file(&mut self, option: &str, path: &Path) {
+        self.0.extend([option.into(), path.into()]);
+    }
+
+    fn path_option(&mut self, option: &str, head: &str, path: &Path, tail: &str) {
+        self.pair(option, &format!("{head}{}{tail}", escaped(path)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            name: "web".to_owned(),
+            accel: "tcg",
+            cpu: "max".to_owned(),
+            cpus: 2,
+            memory_mib: 512,
+            kernel: "vmlinuz".into(),
+            initramfs: "initramfs".into(),
+            cmdline: "console=ttyS0 quiet".to_owned(),
+            system: Some("a,b/system.erofs".into()),
+            state: None,
+            forwards: Some(Vec::new()),
+            console: Console::Terminal,
+            transcript: "console.log".into(),
+            fds: Fds {
+                qmp: 5,
+                events: 6,
+                control: 7,
+            },
+            extra: vec!["-S".to_owned()],
+        }
+    }
+
+    fn values(plan: &Plan, option: &str) -> Vec<String> {
+        let args = arguments(plan);
+        args.windows(2)
+            .filter(|pair| pair[0] == option)
+            .map(|pair| pair[1].to_string_lossy().into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn the_system_disk_is_read_only_and_its_path_is_escaped() {
+        let drive = "if=none,format=raw,id=system,readonly=on,file=a,,b/system.erofs";
+        assert_eq!(values(&plan(), "-drive"), [drive]);
+    }
+
+    #[test]
+    fn no_disk_no_network_no_device() {
+        let mut plan = plan();
+        (plan.system, plan.forwards) = (None, None);
+        assert_eq!(values(&plan, "-drive"), Vec::<String>::new());
+        assert_eq!(values(&plan, "-netdev"), Vec::<String>::new());
+        assert_eq!(
+            values(&plan, "-device"),
+            [
+                "virtio-rng-pci",
+                "virtio-serial-pci",
+                "virtserialport,chardev=events,name=orlop.events",
+                "virtserialport,chardev=control,name=orlop.control",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_the_user_adds_comes_last() {
+        assert_eq!(arguments(&plan()).last().unwrap(), "-S");
+    }
+}

@@ -1,0 +1,129 @@
+//! The state disk: a sparse file with an empty ext4, kept from run to run.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use super::Memory;
+
+/// The label by which the machine knows its state disk.
+const LABEL: &str = "orlop-state";
+
+/// The disk's file, locked until dropped: two machines on one file would destroy it.
+#[derive(Debug)]
+pub(super) struct StateDisk {
+    pub(super) path: PathBuf,
+    /// Whether it was made just now.
+    pub(super) new: bool,
+    _lock: File,
+}
+
+impl StateDisk {
+    /// Opens the disk at `path`, making it when it is missing or when a `fresh` one is wanted.
+    ///
+    /// # Errors
+    /// When another machine uses it, or when it cannot be made.
+    pub(super) fn open(path: &Path, size: Memory, fresh: bool) -> Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
+            .with_context(|| format!("open {}", path.display()))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!("{} is in use by a machine that runs", path.display())
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("lock {}", path.display()));
+            }
+        }
+        let empty = file.metadata().context("look at the state disk")?.len() == 0;
+        let new = fresh || empty;
+        if new {
+            format(&file, path, size)?;
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            new,
+            _lock: file,
+        })
+    }
+}
+
+/// The file is emptied first, and gets its size last: a run that is cut off leaves an empty file,
+/// which the next run formats again.
+fn format(file: &File, path: &Path, size: Memory) -> Result<()> {
+    let resized = |bytes| {
+        file.set_len(bytes)
+            .with_context(|| format!("resize {}", path.display()))
+    };
+    resized(0)?;
+    let mke2fs = find_program("mke2fs").context("mke2fs is missing; apt-get install e2fsprogs")?;
+    let output = Command::new(mke2fs)
+        .args(["-q", "-F", "-t", "ext4", "-L", LABEL])
+        // The seed lets the UUID change while mounted; the machine's 6.1 kernel and any e2fsck
+        // know the features named here.
+        .args(["-O", "metadata_csum,metadata_csum_seed,64bit,^orphan_file"])
+        // A file that was just emptied reads as zeros: nothing to write, now or after the mount.
+        .args(["-E", "root_owner=0:0,assume_storage_prezeroed=1", "-m", "1"])
+        .arg(path)
+        .arg(size.to_string())
+        .stdin(Stdio::null())
+        .output()
+        .context("start mke2fs")?;
+    if !output.status.success() {
+        resized(0)?;
+        bail!(
+            "mke2fs could not make {}: {}",
+            path.display(),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
+    }
+    Ok(())
+}
+
+/// A program on the PATH, or where Debian keeps those that the PATH of users leaves out.
+pub(super) fn find_program(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Memory = Memory { mib: 64 };
+
+    #[test]
+    fn a_disk_is_made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.img");
+        assert!(StateDisk::open(&path, SIZE, false).unwrap().new);
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(bytes.len(), 64 << 20);
+        assert_eq!(&bytes[0x438..0x43a], &[0x53, 0xef], "ext4's magic");
+        assert_eq!(&bytes[0x478..0x478 + LABEL.len()], LABEL.as_bytes());
+        assert!(!StateDisk::open(&path, SIZE, false).unwrap().new);
+        assert!(StateDisk::open(&path, SIZE, true).unwrap().new);
+    }
+
+    #[test]
+    fn a_disk_in_use_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.img");
+        let _first = StateDisk::open(&path, SIZE, false).unwrap();
+        let error = StateDisk::open(&path, SIZE, true).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("{} is in use by a machine that runs", path.display())
+        );
+    }
+}
