@@ -5,8 +5,15 @@
 //! of a service.
 #![forbid(unsafe_code)]
 
+mod cause;
 mod event;
+mod graph;
+mod nearest;
+mod restart;
+mod supervisor;
+mod unit;
 
 pub use event::{
     Effect, Event, ExitStatus, Request, RequestError, ServiceState, ServiceStatus, Shutdown, Time,
 };
+pub use supervisor::Supervisor;

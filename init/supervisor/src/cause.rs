@@ -1,0 +1,88 @@
+//! Causes: short lower-case fragments for people.
+
+use std::time::Duration;
+
+use orlop_config::{Condition, ServiceName};
+
+use crate::ExitStatus;
+
+pub(crate) const AT_BOOT: &str = "started at boot";
+pub(crate) const BY_REQUEST: &str = "started by request";
+pub(crate) const STOPPED: &str = "stopped by request";
+pub(crate) const SHUTDOWN: &str = "stopped for the shutdown";
+pub(crate) const BEFORE_BOOT: &str = "waiting for the boot";
+pub(crate) const LAUNCH_TOO_LONG: &str = "launch took longer than 30 s";
+
+/// signal(7) for x86-64, from 1.
+const SIGNALS: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
+/// `exited with code 1`, `killed by SIGSEGV`.
+pub(crate) fn exit(status: ExitStatus) -> String {
+    match status {
+        ExitStatus::Exited(code) => format!("exited with code {code}"),
+        ExitStatus::Signaled(number) => {
+            let name = usize::try_from(number)
+                .ok()
+                .and_then(|n| n.checked_sub(1))
+                .and_then(|n| SIGNALS.get(n));
+            match name {
+                Some(name) => format!("killed by SIG{name}"),
+                None => format!("killed by signal {number}"),
+            }
+        }
+    }
+}
+
+/// `…, restarting in 200 ms`.
+pub(crate) fn restarting(end: &str, delay: Duration) -> String {
+    format!("{end}, restarting in {}", duration(delay))
+}
+
+/// `waiting for "db" to start`.
+pub(crate) fn waiting(on: &ServiceName, condition: Condition) -> String {
+    match condition {
+        Condition::Started => format!("waiting for \"{on}\" to start"),
+        Condition::CompletedSuccessfully => format!("waiting for \"{on}\" to complete"),
+    }
+}
+
+/// `200 ms`, `1.6 s`, `60 s`: what a person needs of a duration.
+pub(crate) fn duration(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    match millis {
+        0..1000 => format!("{millis} ms"),
+        1000..10_000 if millis % 1000 >= 100 => {
+            format!("{}.{} s", millis / 1000, millis % 1000 / 100)
+        }
+        _ => format!("{} s", duration.as_secs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_named() {
+        assert_eq!(exit(ExitStatus::Exited(1)), "exited with code 1");
+        assert_eq!(exit(ExitStatus::Signaled(11)), "killed by SIGSEGV");
+        assert_eq!(exit(ExitStatus::Signaled(31)), "killed by SIGSYS");
+        assert_eq!(exit(ExitStatus::Signaled(40)), "killed by signal 40");
+        assert_eq!(exit(ExitStatus::Signaled(0)), "killed by signal 0");
+        assert_eq!(exit(ExitStatus::Signaled(-1)), "killed by signal -1");
+    }
+
+    #[test]
+    fn durations_are_short() {
+        let said = |ms| duration(Duration::from_millis(ms));
+        assert_eq!(said(0), "0 ms");
+        assert_eq!(said(200), "200 ms");
+        assert_eq!(said(1000), "1 s");
+        assert_eq!(said(1640), "1.6 s");
+        assert_eq!(said(61_500), "61 s");
+    }
+}

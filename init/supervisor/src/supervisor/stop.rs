@@ -1,0 +1,124 @@
+//! From running to down: signals, grace period, kill, and what survives it.
+
+use orlop_config::Signal;
+
+use super::Supervisor;
+use crate::unit::{Ending, Id, KILL_BOUND, Phase, Until, Why};
+use crate::{Effect, RequestError, Time, cause};
+
+impl Supervisor {
+    /// Begins the end of a running or starting service.
+    pub(super) fn stop(&mut self, id: Id, why: Why, cause: &str) {
+        let ending = Ending {
+            why,
+            killed: false,
+            overdue: false,
+        };
+        let runs = self.units[id].main_runs();
+        let grace = self.units[id].grace;
+        self.set_deadline(id, Some(self.now.saturating_add(grace)));
+        self.enter(id, Phase::Ending(ending), cause);
+        if runs {
+            self.send_stop(id);
+        }
+    }
+
+    /// SIGCONT follows the stop signal, so that a stopped process can act on it (edge case 43).
+    pub(super) fn send_stop(&mut self, id: Id) {
+        let unit = &self.units[id];
+        for signal in [unit.stop_signal, Signal::CONT] {
+            self.effects.push(Effect::Signal {
+                service: unit.name.clone(),
+                signal,
+            });
+        }
+    }
+
+    pub(super) fn grace_over(&mut self, id: Id, ending: Ending) {
+        let overdue = Ending {
+            overdue: true,
+            ..ending
+        };
+        self.kill_cgroup(id, overdue);
+    }
+
+    /// Kills all that is left, and bounds the wait for it to be gone.
+    pub(super) fn kill_cgroup(&mut self, id: Id, ending: Ending) {
+        let unit = &mut self.units[id];
+        unit.phase = Phase::Ending(Ending {
+            killed: true,
+            ..ending
+        });
+        self.effects.push(Effect::KillCgroup {
+            service: unit.name.clone(),
+        });
+        self.set_deadline(id, Some(self.now.saturating_add(KILL_BOUND)));
+    }
+
+    /// The kill did not help: nothing but the kernel can. It is not waited for, and nothing is
+    /// started beside it.
+    pub(super) fn stuck(&mut self, id: Id, ending: Ending) {
+        let cause = self.stuck_cause(id);
+        self.enter(id, Phase::Stuck(ending), cause.as_str());
+        let failed = Err(RequestError::Failed(cause));
+        self.answer(id, Until::Up, &failed);
+        self.answer(id, Until::Down, &failed);
+    }
+
+    pub(super) fn stuck_cause(&self, id: Id) -> String {
+        let name = &self.units[id].name;
+        format!("a process of \"{name}\" survives SIGKILL, waiting for its cgroup to empty")
+    }
+
+    /// Nothing runs, and nothing is due.
+    pub(super) fn down(&mut self, id: Id, cause: String) {
+        self.set_deadline(id, None);
+        self.enter(id, Phase::Down, cause);
+        self.answer(id, Until::Down, &Ok(()));
+        self.release(id);
+    }
+
+    /// It ended so, and a restart is due then; at once when that time has passed.
+    pub(super) fn back_off(&mut self, id: Id, due: Time, end: &str) {
+        if due <= self.now {
+            self.retry(id, Some(end));
+            return;
+        }
+        let cause = cause::restarting(end, due.saturating_sub(self.now));
+        self.set_deadline(id, Some(due));
+        self.enter(id, Phase::BackingOff, cause.as_str());
+        self.answer(id, Until::Up, &Err(RequestError::Failed(cause)));
+    }
+
+    /// A person's stop.
+    pub(super) fn stop_requested(&mut self, id: Id) {
+        let unit = &mut self.units[id];
+        unit.wanted = false;
+        if std::mem::take(&mut unit.completed) {
+            // Whoever waits for its completion now waits for a stopped service.
+            self.tell_dependents(id);
+        }
+        match self.units[id].phase {
+            Phase::Starting | Phase::Up => self.stop(id, Why::Asked, cause::STOPPED),
+            Phase::Ending(ending) => {
+                self.enter(id, Phase::Ending(asked(ending)), cause::STOPPED);
+            }
+            Phase::Waiting { .. } | Phase::BackingOff | Phase::Down | Phase::Failed { .. } => {
+                self.down(id, cause::STOPPED.to_owned());
+            }
+            Phase::Stuck(ending) => {
+                self.units[id].phase = Phase::Stuck(asked(ending));
+                let failed = Err(RequestError::Failed(self.stuck_cause(id)));
+                self.answer(id, Until::Down, &failed);
+            }
+        }
+    }
+}
+
+/// The same end, as one that was asked for.
+fn asked(ending: Ending) -> Ending {
+    Ending {
+        why: Why::Asked,
+        ..ending
+    }
+}

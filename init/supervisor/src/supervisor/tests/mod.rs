@@ -1,0 +1,7 @@
+//! One test a behaviour; `edge_NN_…` is the number in the list of the field's edge cases.
+
+mod dependencies;
+mod lifetime;
+mod requests;
+mod shutdown;
+mod world;

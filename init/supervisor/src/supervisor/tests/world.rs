@@ -1,0 +1,269 @@
+//! A supervisor under a hand-held clock, and short words for its events.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use orlop_config::{
+    Condition, Dependency, ImageName, Isolation, NetworkMode, RestartPolicy, Service, ServiceName,
+    Signal, UserSpec, UsernsMode,
+};
+
+use super::super::Supervisor;
+use crate::unit::Unit;
+use crate::{
+    Effect, Event, ExitStatus, Request, RequestError, ServiceState, ServiceStatus, Shutdown, Time,
+};
+
+pub(super) const MS: Duration = Duration::from_millis(1);
+pub(super) const SEC: Duration = Duration::from_secs(1);
+
+pub(super) fn name(text: &str) -> ServiceName {
+    ServiceName::new(text).unwrap()
+}
+
+/// A service with every default of the manifest.
+pub(super) fn service(text: &str) -> Service {
+    Service {
+        name: name(text),
+        image: ImageName::new(text).unwrap(),
+        build: None,
+        entrypoint: vec!["/bin/true".to_owned()],
+        command: Vec::new(),
+        environment: BTreeMap::new(),
+        user: UserSpec {
+            user: "0".to_owned(),
+            group: None,
+        },
+        working_dir: PathBuf::from("/"),
+        hostname: text.to_owned(),
+        volumes: Vec::new(),
+        tmpfs: Vec::new(),
+        read_only: true,
+        ports: Vec::new(),
+        network_mode: NetworkMode::Bridge,
+        userns_mode: UsernsMode::Private,
+        depends_on: BTreeMap::new(),
+        restart: RestartPolicy::Always,
+        stop_signal: Signal::TERM,
+        stop_grace_period: 10 * SEC,
+        capabilities: Vec::new(),
+        mem_limit: None,
+        milli_cpus: None,
+        pids_limit: Some(2048),
+        devices: Vec::new(),
+        init: false,
+        isolation: Isolation::Restricted,
+        control: Vec::new(),
+    }
+}
+
+/// Short ways to say what differs from the defaults.
+pub(super) trait With: Sized {
+    fn needs(self, on: &str) -> Self;
+    fn after_completion_of(self, on: &str) -> Self;
+    fn likes(self, on: &str) -> Self;
+    fn policy(self, policy: RestartPolicy) -> Self;
+    fn grace(self, grace: Duration) -> Self;
+}
+
+impl With for Service {
+    fn needs(self, on: &str) -> Self {
+        depend(self, on, Condition::Started, true)
+    }
+    fn after_completion_of(self, on: &str) -> Self {
+        depend(self, on, Condition::CompletedSuccessfully, true)
+    }
+    fn likes(self, on: &str) -> Self {
+        depend(self, on, Condition::Started, false)
+    }
+    fn policy(mut self, policy: RestartPolicy) -> Self {
+        self.restart = policy;
+        self
+    }
+    fn grace(mut self, grace: Duration) -> Self {
+        self.stop_grace_period = grace;
+        self
+    }
+}
+
+fn depend(mut service: Service, on: &str, condition: Condition, required: bool) -> Service {
+    let dependency = Dependency {
+        condition,
+        required,
+    };
+    service.depends_on.insert(name(on), dependency);
+    service
+}
+
+pub(super) struct World {
+    pub(super) supervisor: Supervisor,
+    pub(super) now: Time,
+    /// Effects of the last step.
+    pub(super) last: Vec<Effect>,
+    next_request: u64,
+}
+
+impl World {
+    pub(super) fn new(services: impl IntoIterator<Item = Service>) -> Self {
+        let services: Vec<Service> = services.into_iter().collect();
+        Self::of(Supervisor::new(services.iter(), 1))
+    }
+
+    /// `holders` hold the log's streams.
+    pub(super) fn with_log(holders: &[&str], services: impl IntoIterator<Item = Service>) -> Self {
+        let units = services.into_iter().map(|service| {
+            let mut unit = Unit::new(&service);
+            unit.late = holders.contains(&service.name.as_str());
+            unit
+        });
+        Self::of(Supervisor::from_units(units, 1))
+    }
+
+    fn of(supervisor: Supervisor) -> Self {
+        Self {
+            supervisor,
+            now: SEC,
+            last: Vec::new(),
+            next_request: 1,
+        }
+    }
+
+    /// Booted, and every launch answered until none is left.
+    pub(super) fn up(services: impl IntoIterator<Item = Service>) -> Self {
+        let mut world = Self::new(services);
+        world.boot();
+        world.answer_launches();
+        world
+    }
+
+    pub(super) fn answer_launches(&mut self) {
+        while let Some(service) = self.last.iter().find_map(|effect| match effect {
+            Effect::Launch { service } => Some(service.to_string()),
+            _ => None,
+        }) {
+            let rest: Vec<Effect> = std::mem::take(&mut self.last)
+                .into_iter()
+                .filter(|effect| !matches!(effect, Effect::Launch { service: s } if s.as_str() == service))
+                .collect();
+            self.launched(&service);
+            self.last.extend(rest);
+        }
+    }
+
+    pub(super) fn step(&mut self, event: Event) -> &[Effect] {
+        self.last = self.supervisor.step(event, self.now);
+        assert!(
+            self.supervisor
+                .next_deadline()
+                .is_none_or(|at| at > self.now),
+            "a deadline that is over is left"
+        );
+        &self.last
+    }
+
+    pub(super) fn boot(&mut self) -> &[Effect] {
+        self.step(Event::Boot)
+    }
+    pub(super) fn launched(&mut self, service: &str) -> &[Effect] {
+        self.step(Event::Launched {
+            service: name(service),
+            pid: 100,
+        })
+    }
+    pub(super) fn launch_failed(&mut self, service: &str) -> &[Effect] {
+        self.step(Event::LaunchFailed {
+            service: name(service),
+            reason: "image \"x\": no such image".to_owned(),
+        })
+    }
+    pub(super) fn exits(&mut self, service: &str, code: i32) -> &[Effect] {
+        self.ends(service, ExitStatus::Exited(code))
+    }
+    pub(super) fn ends(&mut self, service: &str, status: ExitStatus) -> &[Effect] {
+        self.step(Event::MainExited {
+            service: name(service),
+            status,
+        })
+    }
+    pub(super) fn empty(&mut self, service: &str) -> &[Effect] {
+        self.step(Event::CgroupEmpty {
+            service: name(service),
+        })
+    }
+    /// Main process and cgroup end.
+    pub(super) fn gone(&mut self, service: &str, code: i32) {
+        let mut effects = self.exits(service, code).to_vec();
+        effects.extend(self.empty(service).to_vec());
+        self.last = effects;
+    }
+    pub(super) fn shut_down(&mut self) -> &[Effect] {
+        self.step(Event::Shutdown(Shutdown::PowerOff))
+    }
+
+    pub(super) fn request(&mut self, request: Request) -> u64 {
+        let id = self.next_request;
+        self.next_request += 1;
+        self.step(Event::Request { request, id });
+        id
+    }
+    pub(super) fn start(&mut self, service: &str) -> u64 {
+        self.request(Request::Start(name(service)))
+    }
+    pub(super) fn stop(&mut self, service: &str) -> u64 {
+        self.request(Request::Stop(name(service)))
+    }
+    pub(super) fn restart(&mut self, service: &str) -> u64 {
+        self.request(Request::Restart(name(service)))
+    }
+
+    /// Lets time pass, with a step at each deadline on the way; `last` is all that came of it.
+    pub(super) fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        let mut effects = Vec::new();
+        while let Some(at) = self.supervisor.next_deadline().filter(|at| *at <= end) {
+            self.now = at;
+            effects.extend(self.step(Event::Deadline).to_vec());
+        }
+        self.now = end;
+        self.last = effects;
+    }
+
+    pub(super) fn status(&self, service: &str) -> &ServiceStatus {
+        self.supervisor.status(&name(service)).unwrap()
+    }
+    pub(super) fn state(&self, service: &str) -> ServiceState {
+        self.status(service).state
+    }
+    pub(super) fn cause(&self, service: &str) -> &str {
+        &self.status(service).cause
+    }
+
+    /// What `Launch`, `Signal`, `KillCgroup` and `Release` of the last step say, in short words.
+    pub(super) fn did(&self) -> Vec<String> {
+        let said = self.last.iter().filter_map(|effect| match effect {
+            Effect::Launch { service } => Some(format!("launch {service}")),
+            Effect::Signal { service, signal } => {
+                Some(format!("signal {service} {}", signal.number()))
+            }
+            Effect::KillCgroup { service } => Some(format!("kill {service}")),
+            Effect::Release { service } => Some(format!("release {service}")),
+            Effect::BootComplete => Some("boot complete".to_owned()),
+            Effect::ShutdownComplete(kind) => Some(format!("shutdown complete {kind:?}")),
+            Effect::StateChanged { .. } | Effect::Reply { .. } => None,
+        });
+        said.collect()
+    }
+
+    pub(super) fn replies(&self) -> Vec<(u64, Result<(), RequestError>)> {
+        let replies = self.last.iter().filter_map(|effect| match effect {
+            Effect::Reply { id, result } => Some((*id, result.clone())),
+            _ => None,
+        });
+        replies.collect()
+    }
+}
+
+pub(super) fn failed(reason: &str) -> Result<(), RequestError> {
+    Err(RequestError::Failed(reason.to_owned()))
+}
