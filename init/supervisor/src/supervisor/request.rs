@@ -46,9 +46,9 @@ impl Supervisor {
                 if self.units[unit].main_runs() {
                     let service = self.units[unit].name.clone();
                     self.effects.push(Effect::Signal {
- service,
- signal: *signal,
- });
+                        service,
+                        signal: *signal,
+                    });
                     self.reply(id, Ok(()));
                 } else {
                     self.reply(id, Err(RequestError::NotRunning));
