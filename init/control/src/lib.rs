@@ -17,6 +17,8 @@ mod method;
 pub mod server;
 mod service_info;
 pub mod varlink;
+#[cfg(feature = "verbs")]
+pub mod verbs;
 
 pub use error::ControlError;
 pub use lease::{Lease, LeaseError, LeaseTerms, MAX_DNS};

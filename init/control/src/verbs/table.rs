@@ -1,0 +1,197 @@
+//! What people read. Pure.
+
+use crate::{Exit, Port, ServiceInfo, State};
+
+const HEADER: [&str; 7] = [
+    "NAME",
+    "IMAGE",
+    "STATE",
+    "RESTARTS",
+    "PORTS",
+    "ADDRESS",
+    "ISOLATION",
+];
+
+/// The table of `ps`, and below it why services that should run do not.
+#[must_use]
+pub fn services(list: &[ServiceInfo]) -> String {
+    let rows: Vec<[String; 7]> = list.iter().map(row).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        let widest = cells.map(|cell| cell.chars().count()).max().unwrap_or(0);
+        widest.max(HEADER.get(column).map_or(0, |title| title.len()))
+    };
+    let widths: Vec<usize> = (0..HEADER.len()).map(width).collect();
+    let mut text = line(&HEADER.map(str::to_owned), &widths);
+    for row in &rows {
+        text.push_str(&line(row, &widths));
+    }
+    let causes = list.iter().filter(|service| {
+        matches!(
+            service.state,
+            State::Waiting | State::BackingOff | State::Failed
+        ) && !service.cause.is_empty()
+    });
+    for service in causes {
+        text.push_str(&escape(&format!("{}: {}", service.name, service.cause)));
+        text.push('\n');
+    }
+    text
+}
+
+fn line(cells: &[String; 7], widths: &[usize]) -> String {
+    let padded = cells.iter().zip(widths);
+    let text: String = padded
+        .map(|(cell, width)| format!("{cell:width$}   "))
+        .collect();
+    format!("{}\n", text.trim_end())
+}
+
+fn row(service: &ServiceInfo) -> [String; 7] {
+    let ports: Vec<String> = service.ports.iter().map(port).collect();
+    let cells = [
+        service.name.clone(),
+        service.image.clone(),
+        state(service),
+        service.restarts.to_string(),
+        ports.join(", "),
+        service.address.map(|a| a.to_string()).unwrap_or_default(),
+        service.isolation.clone(),
+    ];
+    cells.map(|cell| {
+        if cell.is_empty() {
+            "-".to_owned()
+        } else {
+            escape(&cell)
+        }
+    })
+}
+
+fn state(service: &ServiceInfo) -> String {
+    let since = duration(service.since_ms);
+    let name = service.state.name();
+    let ended = match service.last_exit {
+        Some(Exit::Code(code)) => format!(" (exit {code})"),
+        Some(Exit::Signal(signal)) => format!(" (signal {signal})"),
+        None => String::new(),
+    };
+    match service.state {
+        State::Up | State::Waiting | State::Starting | State::Stopping => {
+            format!("{name} {since}")
+        }
+        State::BackingOff | State::Down | State::Failed => format!("{name} {since}{ended}"),
+    }
+}
+
+fn port(port: &Port) -> String {
+    let address = port.host_ip.map(|ip| format!("{ip}:")).unwrap_or_default();
+    let (published, target) = (port.published, port.target);
+    format!("{address}{published}->{target}/{}", port.protocol)
+}
+
+/// A duration in its two largest units: `12s`, `3m 4s`, `2h 5m`, `4d 3h`.
+#[must_use]
+pub fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    if days > 0 {
+        format!("{days}d {}h", hours % 24)
+    } else if hours > 0 {
+        format!("{hours}h {}m", minutes % 60)
+    } else if minutes > 0 {
+        format!("{minutes}m {}s", seconds % 60)
+    } else {
+        format!("{seconds}s")
+    }
+}
+
+/// A container's text without what a terminal would obey: control characters but the tab are shown
+/// as `\u{1b}`.
+#[must_use]
+pub fn escape(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if letter.is_control() && letter != '\t' {
+            safe.extend(letter.escape_default());
+        } else {
+            safe.push(letter);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn service(name: &str, state: State) -> ServiceInfo {
+        ServiceInfo {
+            name: name.to_owned(),
+            image: name.to_owned(),
+            state,
+            since_ms: 184_500,
+            cause: "exited with code 1".to_owned(),
+            pid: None,
+            restarts: 2,
+            last_exit: Some(Exit::Code(1)),
+            ports: vec![],
+            address: None,
+            isolation: "restricted".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_table() {
+        let mut web = service("web", State::Up);
+        web.address = Some(Ipv4Addr::new(172, 29, 0, 2));
+        let tcp = |host_ip, published, target| Port {
+            host_ip,
+            published,
+            target,
+            protocol: "tcp".to_owned(),
+        };
+        web.ports = vec![tcp(None, 8080, 80), tcp(Some(Ipv4Addr::LOCALHOST), 1, 2)];
+        let text = services(&[web, service("database", State::BackingOff)]);
+        let expected = "\
+NAME       IMAGE      STATE                       RESTARTS   PORTS                              ADDRESS      ISOLATION
+web        web        up 3m 4s                    2          8080->80/tcp, 127.0.0.1:1->2/tcp   172.29.0.2   restricted
+database   database   backing-off 3m 4s (exit 1)  2          -                                  -            restricted
+database: exited with code 1
+";
+        let squeezed = |text: &str| {
+            let words = text
+                .lines()
+                .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "));
+            words.collect::<Vec<_>>()
+        };
+        assert_eq!(squeezed(&text), squeezed(expected));
+        let column = |line: &str| line.rfind("   ");
+        let mut lines = text.lines();
+        let first = column(lines.next().unwrap());
+        assert_eq!(column(lines.next().unwrap()), first);
+        assert_eq!(column(lines.next().unwrap()), first);
+    }
+
+    #[test]
+    fn durations_in_two_units() {
+        let cases = [
+            (999, "0s"),
+            (59_999, "59s"),
+            (60_000, "1m 0s"),
+            (7_500_000, "2h 5m"),
+            (363_600_000, "4d 5h"),
+        ];
+        for (milliseconds, text) in cases {
+            assert_eq!(duration(milliseconds), text);
+        }
+    }
+
+    #[test]
+    fn a_terminal_obeys_no_container() {
+        assert_eq!(
+            escape("a\tb\u{1b}[2Jc\u{9b}d\r é"),
+            "a\tb\\u{1b}[2Jc\\u{9b}d\\r é"
+        );
+    }
+}
