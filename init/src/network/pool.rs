@@ -1,0 +1,131 @@
+//! Which address of the bridge's network a service has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use orlop_config::ServiceName;
+
+/// The bridge's network: its first address is the bridge's, the last one the broadcast address.
+///
+/// A service's address follows from its name: it is the same after every restart and, unless two
+/// names fall on the same address, after every boot; so neither a neighbour cache nor a log of
+/// another machine goes stale when a service comes back.
+#[derive(Debug, Clone)]
+pub(super) struct Pool {
+    network: u32,
+    prefix: u8,
+    given: BTreeMap<ServiceName, u32>,
+    taken: BTreeSet<u32>,
+}
+
+impl Pool {
+    /// The pool of `[network] pool`, no address given.
+    pub(super) fn new((network, prefix): (Ipv4Addr, u8)) -> Self {
+        let prefix = prefix.min(30);
+        let mask = u32::MAX << (32 - u32::from(prefix.max(1)));
+        Self {
+            network: network.to_bits() & mask,
+            prefix,
+            given: BTreeMap::new(),
+            taken: BTreeSet::new(),
+        }
+    }
+
+    /// The bridge's own address.
+    pub(super) fn bridge(&self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.network | 1)
+    }
+
+    /// The network and its prefix length.
+    pub(super) fn network(&self) -> (Ipv4Addr, u8) {
+        (Ipv4Addr::from_bits(self.network), self.prefix)
+    }
+
+    /// The service's address; it keeps it until [`Pool::release`]. `None` when all are given.
+    pub(super) fn address(&mut self, service: &ServiceName) -> Option<Ipv4Addr> {
+        let offset = match self.given.get(service) {
+            Some(offset) => *offset,
+            None => self.give(service)?,
+        };
+        Some(Ipv4Addr::from_bits(self.network | offset))
+    }
+
+    /// Takes the service's address back.
+    pub(super) fn release(&mut self, service: &ServiceName) {
+        if let Some(offset) = self.given.remove(service) {
+            self.taken.remove(&offset);
+        }
+    }
+
+    fn give(&mut self, service: &ServiceName) -> Option<u32> {
+        // Without the network itself, the bridge and the broadcast address.
+        let usable = (1_u32 << (32 - u32::from(self.prefix.max(1)))) - 3;
+        let start = fnv1a(service.as_str()) % usable;
+        let offset = (0..usable)
+            .map(|step| 2 + (start + step) % usable)
+            .find(|offset| !self.taken.contains(offset))?;
+        self.taken.insert(offset);
+        self.given.insert(service.clone(), offset);
+        Some(offset)
+    }
+}
+
+/// FNV-1a, 32 bit: spreads short names well and stays the same for ever.
+fn fnv1a(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> ServiceName {
+        ServiceName::new(text).unwrap()
+    }
+
+    fn default_pool() -> Pool {
+        Pool::new((Ipv4Addr::new(172, 29, 0, 0), 16))
+    }
+
+    #[test]
+    fn an_address_is_kept_until_released_and_is_the_same_afterwards() {
+        let mut pool = default_pool();
+        let first = pool.address(&name("web")).unwrap();
+        assert_eq!(pool.address(&name("web")), Some(first));
+        pool.release(&name("web"));
+        assert_eq!(pool.address(&name("web")), Some(first));
+        assert_eq!(default_pool().address(&name("web")), Some(first));
+    }
+
+    #[test]
+    fn two_thousand_services_have_two_thousand_addresses() {
+        let mut pool = default_pool();
+        let given: BTreeSet<_> = (0..2_000)
+            .filter_map(|n| pool.address(&name(&format!("s{n}"))))
+            .collect();
+        assert_eq!(given.len(), 2_000);
+        assert!(!given.contains(&pool.bridge()));
+        assert!(
+            given
+                .iter()
+                .all(|a| a.octets()[..2] == [172, 29] && a.octets()[2..] != [255, 255])
+        );
+    }
+
+    #[test]
+    fn a_small_pool_is_used_up_to_its_last_address() {
+        let mut pool = Pool::new((Ipv4Addr::new(10, 0, 0, 77), 29));
+        assert_eq!(pool.bridge(), Ipv4Addr::new(10, 0, 0, 73));
+        let given: BTreeSet<_> = ["a", "b", "c", "d", "e"]
+            .iter()
+            .filter_map(|n| pool.address(&name(n)))
+            .collect();
+        let all: BTreeSet<_> = (74..79).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect();
+        assert_eq!(given, all);
+        assert_eq!(pool.address(&name("f")), None);
+        pool.release(&name("c"));
+        assert!(pool.address(&name("f")).is_some());
+    }
+}
