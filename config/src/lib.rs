@@ -7,15 +7,26 @@
 
 mod check;
 mod diagnostic;
+pub mod keys;
 mod machine;
+mod nearest;
+mod parse;
+mod reference;
+mod scalar;
 mod service;
+mod tree;
 mod value;
 
 pub use check::{Checked, Sources, check};
 pub use diagnostic::{Diagnostic, Severity, SourceFile};
 pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkConfig};
+pub use reference::reference_markdown;
 pub use service::{
     Build, BuildUser, Condition, Dependency, DeviceGrant, Isolation, NetworkMode, PublishedPort,
     RestartPolicy, Service, TmpfsMount, UserSpec, UsernsMode, VolumeMount, VolumeSource,
 };
 pub use value::{Capability, Grant, ImageName, Protocol, ServiceName, Signal, VolumeName};
+
+/// The first-party programs that a `build` may name under `programs`: applets of the multi-call
+/// binary `services`.
+pub const PROGRAMS: [&str; 5] = ["console", "dhcp", "gateway", "log", "orlop"];

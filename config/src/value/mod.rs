@@ -1,6 +1,15 @@
 //! The small checked values that manifests are made of.
 
+mod capability;
+mod grant;
+mod signal;
+
 use std::fmt;
+
+pub use capability::Capability;
+pub(crate) use grant::GRANTS;
+pub use grant::Grant;
+pub use signal::Signal;
 
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
@@ -49,19 +58,6 @@ name_type!(
     VolumeName
 );
 
-/// A signal by number, written in manifests as `"SIGTERM"`, `"TERM"` or `"15"` (signal(7)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Signal(u8);
-
-/// A capability by number, written as `"NET_ADMIN"` or `"CAP_NET_ADMIN"` (capabilities(7)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Capability(u8);
-
-/// A control method, or a family of them, that a service may call: `"network.lease"`,
-/// `"services.*"`, `"*"`. The method `io.orlop.network.Lease` is granted by `network.lease`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Grant(String);
-
 /// A published port's transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
@@ -71,42 +67,11 @@ pub enum Protocol {
     Udp,
 }
 
-impl Signal {
-    /// SIGTERM, the default `stop_signal`.
-    pub const TERM: Signal = Signal(15);
-    /// SIGKILL.
-    pub const KILL: Signal = Signal(9);
-    /// SIGCONT.
-    pub const CONT: Signal = Signal(18);
-
-    /// The signal's number, 1 to 64.
-    #[must_use]
-    pub const fn number(self) -> i32 {
-        self.0 as i32
-    }
-}
-
-impl Capability {
-    /// The capability's number, as in `linux/capability.h`.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        self.0
-    }
-}
-
-impl Grant {
-    /// Whether this grant covers the method written in grant form, such as `services.list`.
-    #[must_use]
-    pub fn covers(&self, method: &str) -> bool {
-        match self.0.strip_suffix('*') {
-            Some(prefix) => method.starts_with(prefix),
-            None => self.0 == method,
-        }
-    }
-
-    /// The grant as written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        })
     }
 }

@@ -1,0 +1,189 @@
+//! The whole set of manifests checked together: what one file cannot know alone.
+
+mod cycles;
+mod names;
+mod ports;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::parse::{Draft, MachineDraft, parse_machine, parse_service};
+use crate::tree::{Findings, Place, quoted};
+use crate::{Diagnostic, Machine, Service, ServiceName, Severity, SourceFile};
+
+/// Everything that a machine's manifests are read from.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// `system.toml`; defaults for all of it when absent.
+    pub system: Option<SourceFile>,
+    /// Folder name → `service.toml`.
+    pub services: BTreeMap<String, SourceFile>,
+    /// Images that exist beside those that the services' `build`s make (the catalogue's, or in the
+    /// machine all that the system image holds).
+    pub images: BTreeSet<String>,
+}
+
+/// What the check found. A broken section of `system.toml` falls back to its defaults; a broken
+/// service is left out and named; the rest is good to run.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The machine.
+    pub machine: Machine,
+    /// The services that can run.
+    pub services: BTreeMap<ServiceName, Service>,
+    /// The services that cannot, each with its first error's sentence (the very line that `orlop
+    /// check` prints), or with the broken service that it requires.
+    pub broken: BTreeMap<String, String>,
+    /// Every finding of every file: `system.toml` first, then by service, each in line order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Checked {
+    /// Whether any finding is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics
+            .iter()
+            .any(|d| d.severity == Severity::Error)
+    }
+}
+
+/// One service's file on its way through the checks.
+struct File<'a> {
+    findings: Findings<'a>,
+    draft: Draft,
+}
+
+type Files<'a> = BTreeMap<ServiceName, File<'a>>;
+
+/// Parses and checks everything: each file alone, then names across files, cycles, ports.
+#[must_use]
+pub fn check(sources: &Sources) -> Checked {
+    let (mut machine, mut diagnostics) = machine_of(sources);
+    let mut files = Files::new();
+    let mut misnamed = BTreeMap::new();
+    for (folder, source) in &sources.services {
+        let mut findings = Findings::new(source);
+        let Some(name) = ServiceName::new(folder) else {
+            let message = format!(
+                "the folder {} cannot be a service's name; rename it with small letters, digits, - _ and . only, at most 63",
+                quoted(folder)
+            );
+            findings.error(&Place::default(), message);
+            misnamed.insert(folder.clone(), findings);
+            continue;
+        };
+        let draft = parse_service(&name, &mut findings);
+        files.insert(name, File { findings, draft });
+    }
+
+    names::check_images(&mut files, &sources.images);
+    names::check_dependencies(&mut files, misnamed.keys().map(String::as_str));
+    names::check_volumes(&mut files, &mut machine);
+    ports::check_ports(&mut files);
+    let cyclic = cycles::check_cycles(&mut files);
+
+    let mut broken = BTreeMap::new();
+    let mut services = BTreeMap::new();
+    let mut by_folder: BTreeMap<String, Vec<Diagnostic>> = BTreeMap::new();
+    for (folder, findings) in misnamed {
+        let found = findings.into_diagnostics();
+        broken.extend(first_error(&found).map(|sentence| (folder.clone(), sentence)));
+        by_folder.insert(folder, found);
+    }
+    for (name, file) in files {
+        let found = file.findings.into_diagnostics();
+        match (first_error(&found), file.draft.service) {
+            (Some(sentence), _) => {
+                broken.insert(name.to_string(), sentence);
+            }
+            (None, Some(service)) => {
+                services.insert(name.clone(), service);
+            }
+            (None, None) => {
+                broken.insert(
+                    name.to_string(),
+                    "its service.toml could not be read".to_owned(),
+                );
+            }
+        }
+        by_folder.insert(name.to_string(), found);
+    }
+    leave_out_cyclic(&mut services, &mut broken, &cyclic);
+    leave_out_dependents(&mut services, &mut broken);
+    diagnostics.extend(by_folder.into_values().flatten());
+    Checked {
+        machine: machine.machine,
+        services,
+        broken,
+        diagnostics,
+    }
+}
+
+fn machine_of(sources: &Sources) -> (MachineDraft, Vec<Diagnostic>) {
+    match &sources.system {
+        Some(source) => {
+            let mut findings = Findings::new(source);
+            let draft = parse_machine(&mut findings);
+            (draft, findings.into_diagnostics())
+        }
+        None => {
+            let machine = Machine::default();
+            (
+                MachineDraft {
+                    machine,
+                    volumes_known: true,
+                },
+                Vec::new(),
+            )
+        }
+    }
+}
+
+fn first_error(diagnostics: &[Diagnostic]) -> Option<String> {
+    let mut errors = diagnostics.iter();
+    let first = errors.find(|d| d.severity == Severity::Error)?;
+    Some(first.to_string())
+}
+
+/// The cycle is told once, at its first service; the others of it are broken by the same sentence.
+fn leave_out_cyclic(
+    services: &mut BTreeMap<ServiceName, Service>,
+    broken: &mut BTreeMap<String, String>,
+    cyclic: &BTreeMap<ServiceName, String>,
+) {
+    for (name, sentence) in cyclic {
+        services.remove(name);
+        broken
+            .entry(name.to_string())
+            .or_insert_with(|| sentence.clone());
+    }
+}
+
+/// What requires a broken service cannot run either, and so on.
+fn leave_out_dependents(
+    services: &mut BTreeMap<ServiceName, Service>,
+    broken: &mut BTreeMap<String, String>,
+) {
+    let mut dependents: BTreeMap<String, Vec<ServiceName>> = BTreeMap::new();
+    for (name, service) in services.iter() {
+        let required = service.depends_on.iter().filter(|(_, how)| how.required);
+        for (needed, _) in required {
+            dependents
+                .entry(needed.to_string())
+                .or_default()
+                .push(name.clone());
+        }
+    }
+    let mut next: Vec<String> = broken.keys().cloned().collect();
+    while let Some(needed) = next.pop() {
+        for name in dependents.remove(&needed).unwrap_or_default() {
+            if services.remove(&name).is_some() {
+                broken.insert(
+                    name.to_string(),
+                    format!("depends on {}, which is broken", quoted(&needed)),
+                );
+                next.push(name.to_string());
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The key table: what may be written in which section of which manifest. The walker follows it,
+//! the reference page is printed from it.
+
+mod build;
+mod machine;
+mod service;
+
+use crate::nearest::nearest;
+
+/// One key that a manifest may or may not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The key.
+    pub name: &'static str,
+    /// Its type as shown to people.
+    pub kind: &'static str,
+    /// Its default as shown to people; `–` for none.
+    pub default: &'static str,
+    /// What it does, one line.
+    pub about: &'static str,
+    /// How it is written, a line of TOML.
+    pub example: &'static str,
+    /// Whether it may be written.
+    pub support: Support,
+}
+
+/// Whether a key may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// It may.
+    Supported,
+    /// Compose has it, Orlop not yet; what to do instead, a fragment.
+    NotYet(&'static str),
+    /// It may not; the sentence that says why and what to write instead.
+    Refused(&'static str),
+}
+
+/// A kind of table in a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// `service.toml` itself.
+    Service,
+    /// `build` of a service.
+    Build,
+    /// `build.users.<name>`.
+    BuildUser,
+    /// `depends_on.<name>`.
+    Dependency,
+    /// `system.toml` itself.
+    System,
+    /// `[kernel]`.
+    Kernel,
+    /// `[network]`.
+    Network,
+    /// `[network.links.<name>]`.
+    Link,
+    /// `[access]`.
+    Access,
+    /// `[volumes.<name>]`.
+    Volume,
+}
+
+impl Section {
+    /// Every section, in the order of the reference page.
+    pub const ALL: [Section; 10] = [
+        Section::Service,
+        Section::Build,
+        Section::BuildUser,
+        Section::Dependency,
+        Section::System,
+        Section::Kernel,
+        Section::Network,
+        Section::Link,
+        Section::Access,
+        Section::Volume,
+    ];
+
+    /// How people call it.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Section::Service => "service.toml",
+            Section::Build => "build",
+            Section::BuildUser => "build.users.<name>",
+            Section::Dependency => "depends_on.<name>",
+            Section::System => "system.toml",
+            Section::Kernel => "[kernel]",
+            Section::Network => "[network]",
+            Section::Link => "[network.links.<name>]",
+            Section::Access => "[access]",
+            Section::Volume => "[volumes.<name>]",
+        }
+    }
+
+    /// The section's keys, supported ones first.
+    #[must_use]
+    pub const fn keys(self) -> &'static [Key] {
+        match self {
+            Section::Service => service::SERVICE,
+            Section::Build => build::BUILD,
+            Section::BuildUser => build::BUILD_USER,
+            Section::Dependency => service::DEPENDENCY,
+            Section::System => machine::SYSTEM,
+            Section::Kernel => machine::KERNEL,
+            Section::Network => machine::NETWORK,
+            Section::Link => machine::LINK,
+            Section::Access => machine::ACCESS,
+            Section::Volume => machine::VOLUME,
+        }
+    }
+
+    /// The key of that name.
+    #[must_use]
+    pub fn key(self, name: &str) -> Option<&'static Key> {
+        self.keys().iter().find(|key| key.name == name)
+    }
+
+    /// The supported keys in one line, or that there are none.
+    pub(crate) fn list(self) -> String {
+        let names: Vec<&str> = supported(self).map(|key| key.name).collect();
+        if names.is_empty() {
+            "no keys".to_owned()
+        } else {
+            names.join(", ")
+        }
+    }
+}
+
+fn supported(section: Section) -> impl Iterator<Item = &'static Key> {
+    let keys = section.keys().iter();
+    keys.filter(|key| key.support == Support::Supported)
+}
+
+/// Other words that people know for a key, such as the options of `docker run`.
+const ALSO_KNOWN_AS: &[(&str, &str)] = &[
+    ("caps", "cap_add"),
+    ("capabilities", "cap_add"),
+    ("cmd", "command"),
+    ("cpu", "cpus"),
+    ("cpu_limit", "cpus"),
+    ("depends", "depends_on"),
+    ("env", "environment"),
+    ("grants", "control"),
+    ("memory", "mem_limit"),
+    ("mem", "mem_limit"),
+    ("mounts", "volumes"),
+    ("net", "network_mode"),
+    ("network", "network_mode"),
+    ("publish", "ports"),
+    ("requires", "depends_on"),
+    ("userns", "userns_mode"),
+    ("workdir", "working_dir"),
+    ("cwd", "working_dir"),
+    ("name", "hostname"),
+    ("packages", "debian"),
+    ("nameservers", "dns"),
+    ("address", "addresses"),
+];
+
+/// The supported key that was probably meant.
+pub(crate) fn nearest_key(section: Section, name: &str) -> Option<&'static Key> {
+    let folded = name.to_lowercase().replace('-', "_");
+    let alias = ALSO_KNOWN_AS.iter().find(|(word, key)| {
+        *word == folded
+            && section
+                .key(key)
+                .is_some_and(|k| k.support == Support::Supported)
+    });
+    let meant = match alias {
+        Some((_, key)) => key,
+        None => nearest(&folded, supported(section).map(|key| key.name))?,
+    };
+    section.key(meant)
+}
+
+/// A key that may be written.
+const fn key(
+    name: &'static str,
+    kind: &'static str,
+    default: &'static str,
+    about: &'static str,
+    example: &'static str,
+) -> Key {
+    Key {
+        name,
+        kind,
+        default,
+        about,
+        example,
+        support: Support::Supported,
+    }
+}
+
+/// A Compose key that is refused by name, with what to do instead.
+const fn not_yet(name: &'static str, instead: &'static str) -> Key {
+    Key {
+        name,
+        kind: "",
+        default: "",
+        about: "",
+        example: "",
+        support: Support::NotYet(instead),
+    }
+}
+
+/// A key that will not be taken, with the sentence that says why.
+const fn refused(name: &'static str, reason: &'static str) -> Key {
+    Key {
+        name,
+        kind: "",
+        default: "",
+        about: "",
+        example: "",
+        support: Support::Refused(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_section_has_a_key_twice() {
+        for section in Section::ALL {
+            let mut names: Vec<_> = section.keys().iter().map(|key| key.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), section.keys().len(), "{section:?}");
+        }
+    }
+
+    #[test]
+    fn every_alias_names_a_supported_key_somewhere() {
+        for (word, meant) in ALSO_KNOWN_AS {
+            let known = Section::ALL
+                .iter()
+                .any(|s| nearest_key(*s, word).is_some_and(|k| k.name == *meant));
+            assert!(known, "{word}");
+        }
+    }
+}

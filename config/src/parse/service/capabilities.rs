@@ -1,0 +1,114 @@
+//! `cap_add`, `cap_drop` and `isolation` resolved into one set, as Docker resolves them.
+
+use std::collections::BTreeSet;
+
+use crate::tree::{Fields, Findings, Place, quoted};
+use crate::{Capability, Isolation};
+
+/// A list of capabilities as written.
+#[derive(Default)]
+struct Listed {
+    all: bool,
+    names: Vec<(Capability, Place)>,
+}
+
+pub(super) fn capabilities(
+    fields: &Fields<'_>,
+    isolation: Isolation,
+    findings: &mut Findings<'_>,
+) -> Vec<Capability> {
+    let add = listed(fields, "cap_add", findings);
+    let drop = listed(fields, "cap_drop", findings);
+    let dropped: BTreeSet<Capability> = drop.names.iter().map(|(cap, _)| *cap).collect();
+    for (capability, place) in &add.names {
+        if dropped.contains(capability) {
+            findings.error(
+                place,
+                format!(
+                    "{} is in cap_drop too; remove it from one of the two",
+                    quoted(&capability.name())
+                ),
+            );
+        }
+    }
+    if add.all && drop.all {
+        let place = fields.place("cap_drop").cloned().unwrap_or_default();
+        findings.error(
+            &place,
+            "\"ALL\" is in cap_add too; remove it from one of the two",
+        );
+    }
+    resolve(isolation, &add, &drop).into_iter().collect()
+}
+
+/// moby's `TweakCapabilities`: ALL in `cap_add` starts from everything, ALL in `cap_drop` from
+/// nothing, else from what the isolation holds.
+fn resolve(isolation: Isolation, add: &Listed, drop: &Listed) -> BTreeSet<Capability> {
+    let mut held: BTreeSet<Capability> = match isolation {
+        _ if add.all => Capability::all().collect(),
+        _ if drop.all => BTreeSet::new(),
+        Isolation::Restricted => BTreeSet::new(),
+        Isolation::Baseline => Capability::baseline().collect(),
+        Isolation::Privileged => Capability::all().collect(),
+    };
+    for (capability, _) in &drop.names {
+        held.remove(capability);
+    }
+    held.extend(add.names.iter().map(|(capability, _)| *capability));
+    held
+}
+
+fn listed(fields: &Fields<'_>, key: &str, findings: &mut Findings<'_>) -> Listed {
+    let mut listed = Listed::default();
+    let Some(entries) = fields.get(key).and_then(|node| node.list(findings)) else {
+        return listed;
+    };
+    for entry in entries {
+        let Some(text) = entry.string(findings) else {
+            continue;
+        };
+        if text.eq_ignore_ascii_case("ALL") {
+            listed.all = true;
+            continue;
+        }
+        match Capability::parse(text) {
+            Ok(capability) => listed.names.push((capability, entry.place)),
+            Err(message) => entry.error(findings, message),
+        }
+    }
+    listed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(all: bool, names: &[&str]) -> Listed {
+        let names = names
+            .iter()
+            .map(|name| (Capability::parse(name).unwrap(), Place::default()));
+        Listed {
+            all,
+            names: names.collect(),
+        }
+    }
+
+    #[test]
+    fn each_isolation_starts_from_its_own_set() {
+        let none = Listed::default();
+        assert_eq!(resolve(Isolation::Restricted, &none, &none).len(), 0);
+        assert_eq!(resolve(Isolation::Baseline, &none, &none).len(), 14);
+        assert_eq!(resolve(Isolation::Privileged, &none, &none).len(), 41);
+    }
+
+    #[test]
+    fn all_and_names_as_in_docker() {
+        let chown = &list(false, &["CHOWN"]);
+        let all = &list(true, &[]);
+        let none = &Listed::default();
+        assert_eq!(resolve(Isolation::Baseline, chown, all).len(), 1);
+        assert_eq!(resolve(Isolation::Restricted, all, chown).len(), 40);
+        assert_eq!(resolve(Isolation::Baseline, none, chown).len(), 13);
+        assert_eq!(resolve(Isolation::Restricted, chown, none).len(), 1);
+    }
+}

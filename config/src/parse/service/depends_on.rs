@@ -1,0 +1,96 @@
+//! `depends_on`: a list of services, or a table of how to depend on each.
+
+use toml::de::DeValue;
+
+use crate::keys::Section;
+use crate::parse::service::process::choice;
+use crate::tree::{Fields, Findings, Node, Place, quoted};
+use crate::{Condition, Dependency, ServiceName};
+
+type Found = Vec<(ServiceName, Dependency, Place)>;
+
+pub(super) fn depends_on(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
+    match node.value {
+        DeValue::Table(_) => from_table(node, findings),
+        DeValue::Array(_) => from_list(node, findings),
+        _ => {
+            node.wrong_type(findings, "a list of services, or a table");
+            Found::new()
+        }
+    }
+}
+
+/// Compose's defaults.
+const STARTED: Dependency = Dependency {
+    condition: Condition::Started,
+    required: true,
+};
+
+fn from_list(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
+    let mut found = Found::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for entry in node.list(findings).unwrap_or_default() {
+        let Some(text) = entry.string(findings) else {
+            continue;
+        };
+        let Some(name) = service_name(text, &entry.place, findings) else {
+            continue;
+        };
+        if seen.insert(name.clone()) {
+            found.push((name, STARTED, entry.place));
+        } else {
+            entry.error(
+                findings,
+                format!("{} is here a second time; remove it", quoted(text)),
+            );
+        }
+    }
+    found
+}
+
+fn from_table(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
+    let mut found = Found::new();
+    for (name, place, how) in node.named(findings).unwrap_or_default() {
+        let name = service_name(name, &place, findings);
+        let Some(table) = how.value.as_table() else {
+            how.error(findings, "must be a table; write depends_on = { db = { condition = \"service_started\" } }, or depends_on = [\"db\"]");
+            continue;
+        };
+        let fields = Fields::read(table, Section::Dependency, &how.place.key, findings);
+        let condition = fields.get("condition").and_then(|n| condition(n, findings));
+        let required = fields.get("required").and_then(|n| n.boolean(findings));
+        let dependency = Dependency {
+            condition: condition.unwrap_or_default(),
+            required: required.unwrap_or(true),
+        };
+        found.extend(name.map(|name| (name, dependency, place)));
+    }
+    found
+}
+
+fn condition(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Condition> {
+    match node.string(findings)? {
+        "service_started" => return Some(Condition::Started),
+        "service_completed_successfully" => return Some(Condition::CompletedSuccessfully),
+        "service_healthy" => node.error(
+            findings,
+            "\"service_healthy\" is not supported yet, as there is no healthcheck; write \"service_started\"",
+        ),
+        text => choice(node, findings, text, &["service_started", "service_completed_successfully"]),
+    }
+    None
+}
+
+fn service_name(text: &str, place: &Place, findings: &mut Findings<'_>) -> Option<ServiceName> {
+    let name = ServiceName::new(text);
+    if name.is_none() {
+        findings.error(
+            place,
+            format!(
+                "{} is no service's name; write the name of a folder below services/",
+                quoted(text)
+            ),
+        );
+    }
+    name
+}

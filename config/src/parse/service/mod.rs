@@ -1,0 +1,222 @@
+//! `service.toml`: every key that the key table supports, one function each.
+
+mod build;
+mod capabilities;
+mod depends_on;
+mod environment;
+mod image;
+mod limits;
+mod lists;
+mod network;
+mod ports;
+mod process;
+mod tmpfs;
+mod volumes;
+
+pub(crate) use image::make as build_for;
+pub(super) use process::choice;
+
+use crate::keys::Section;
+use crate::tree::{Document, Fields, Findings, Place};
+use crate::{
+    Dependency, ImageName, Isolation, NetworkMode, PublishedPort, Service, ServiceName, UsernsMode,
+    VolumeName,
+};
+
+/// What one `service.toml` says, as far as it could be read, with the places of the names and
+/// ports that only the other files can judge.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    /// `image`, or the service's own name when it has a `build`.
+    pub(crate) image: Option<(ImageName, Place)>,
+    /// Whether `build` is written, readable or not.
+    pub(crate) builds: bool,
+    /// `depends_on`.
+    pub(crate) depends_on: Vec<(ServiceName, Dependency, Place)>,
+    /// `ports`, ranges expanded.
+    pub(crate) ports: Vec<(PublishedPort, Place)>,
+    /// The named volumes.
+    pub(crate) volumes: Vec<(VolumeName, Place)>,
+    /// The service, when enough could be read; of use only when the file has no error.
+    pub(crate) service: Option<Service>,
+}
+
+/// Reads the `service.toml` of the service called `name`.
+pub(crate) fn parse_service(name: &ServiceName, findings: &mut Findings<'_>) -> Draft {
+    let document = Document::parse(findings);
+    let syntax_errors = findings.len();
+    let draft = read(name, &document, findings);
+    findings.drop_echoes(syntax_errors);
+    draft
+}
+
+fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>) -> Draft {
+    let fields = Fields::read(&document.table, Section::Service, "", findings);
+    let head = fields.first().cloned().unwrap_or_default();
+
+    let builds = fields.get("build").is_some();
+    let build = fields
+        .get("build")
+        .and_then(|node| build::build(node, findings));
+    let image = image::image(name, &fields, document.whole, &head, findings);
+
+    let entrypoint = fields
+        .get("entrypoint")
+        .map(|n| process::arguments(n, findings));
+    let command = fields
+        .get("command")
+        .map(|n| process::arguments(n, findings));
+    let nothing = |list: &Option<Option<Vec<String>>>| match list {
+        None => true,
+        Some(list) => list.as_ref().is_some_and(Vec::is_empty),
+    };
+    if document.whole && nothing(&entrypoint) && nothing(&command) {
+        let place = fields
+            .place("command")
+            .or(fields.place("entrypoint"))
+            .unwrap_or(&head);
+        let place = Place {
+            span: place.span.clone(),
+            key: "command".to_owned(),
+        };
+        findings.error(
+            &place,
+            "is missing or empty, and no image has a default one; write command = [\"/usr/bin/program\", \"argument\"]",
+        );
+    }
+
+    let isolation = fields
+        .get("isolation")
+        .and_then(|n| process::isolation(n, findings))
+        .unwrap_or_default();
+    let userns = fields
+        .get("userns_mode")
+        .and_then(|n| network::userns_mode(n, findings));
+    // Privileged is what Docker means by it: no user namespace.
+    let userns_mode = match isolation {
+        Isolation::Privileged => UsernsMode::Host,
+        _ => userns.unwrap_or_default(),
+    };
+    let network_mode = fields
+        .get("network_mode")
+        .and_then(|n| network::network_mode(n, findings))
+        .unwrap_or_default();
+    let ports = ports_of(&fields, network_mode, findings);
+    let volumes = fields
+        .get("volumes")
+        .map(|n| volumes::volumes(n, findings))
+        .unwrap_or_default();
+    let tmpfs = fields
+        .get("tmpfs")
+        .and_then(|n| tmpfs::tmpfs(n, findings))
+        .unwrap_or_default();
+    volumes::refuse_shared_targets(&volumes, &tmpfs, findings);
+    let depends_on = fields
+        .get("depends_on")
+        .map(|n| depends_on::depends_on(n, findings))
+        .unwrap_or_default();
+
+    let user = fields
+        .get("user")
+        .and_then(|n| process::user(n, userns_mode, findings));
+    let service = image.as_ref().map(|(image, _)| Service {
+        name: name.clone(),
+        image: image.clone(),
+        build,
+        entrypoint: entrypoint.flatten().unwrap_or_default(),
+        command: command.flatten().unwrap_or_default(),
+        environment: fields
+            .get("environment")
+            .and_then(|n| environment::environment(n, findings))
+            .unwrap_or_default(),
+        user: user.unwrap_or_else(process::root),
+        working_dir: fields
+            .get("working_dir")
+            .and_then(|n| process::working_dir(n, findings))
+            .unwrap_or_else(|| "/".into()),
+        hostname: fields
+            .get("hostname")
+            .and_then(|n| super::machine::hostname(n, findings))
+            .unwrap_or_else(|| name.to_string()),
+        volumes: volumes.iter().map(|(mount, _)| mount.clone()).collect(),
+        tmpfs: tmpfs.into_iter().map(|(mount, _)| mount).collect(),
+        read_only: fields
+            .get("read_only")
+            .and_then(|n| n.boolean(findings))
+            .unwrap_or(isolation == Isolation::Restricted),
+        ports: ports.iter().map(|(port, _)| *port).collect(),
+        network_mode,
+        userns_mode,
+        depends_on: depends_on
+            .iter()
+            .map(|(name, how, _)| (name.clone(), *how))
+            .collect(),
+        restart: fields
+            .get("restart")
+            .and_then(|n| process::restart(n, findings))
+            .unwrap_or_default(),
+        stop_signal: fields
+            .get("stop_signal")
+            .and_then(|n| process::stop_signal(n, findings))
+            .unwrap_or(crate::Signal::TERM),
+        stop_grace_period: fields
+            .get("stop_grace_period")
+            .and_then(|n| process::stop_grace_period(n, findings))
+            .unwrap_or(process::GRACE),
+        capabilities: capabilities::capabilities(&fields, isolation, findings),
+        mem_limit: fields
+            .get("mem_limit")
+            .and_then(|n| limits::mem_limit(n, findings)),
+        milli_cpus: fields
+            .get("cpus")
+            .and_then(|n| limits::milli_cpus(n, findings)),
+        pids_limit: match fields.get("pids_limit") {
+            Some(node) => limits::pids_limit(node, findings),
+            None => Some(limits::PIDS),
+        },
+        devices: fields
+            .get("devices")
+            .and_then(|n| lists::devices(n, findings))
+            .unwrap_or_default(),
+        init: fields
+            .get("init")
+            .and_then(|n| n.boolean(findings))
+            .unwrap_or_default(),
+        isolation,
+        control: fields
+            .get("control")
+            .and_then(|n| lists::control(n, findings))
+            .unwrap_or_default(),
+    });
+    Draft {
+        image,
+        builds,
+        depends_on,
+        ports,
+        volumes: volumes::named(&volumes),
+        service,
+    }
+}
+
+/// `ports`, which only a service with a network of its own behind the bridge can have.
+fn ports_of(
+    fields: &Fields<'_>,
+    mode: NetworkMode,
+    findings: &mut Findings<'_>,
+) -> Vec<(PublishedPort, Place)> {
+    let Some(node) = fields.get("ports") else {
+        return Vec::new();
+    };
+    let ports = ports::ports(node, findings);
+    let why = match mode {
+        NetworkMode::Bridge => return ports,
+        _ if ports.is_empty() => return ports,
+        NetworkMode::Host => "already has the machine's ports with network_mode = \"host\"",
+        NetworkMode::None => "cannot be published with network_mode = \"none\"",
+    };
+    node.error(
+        findings,
+        format!("the service {why}; remove ports or network_mode"),
+    );
+    Vec::new()
+}

@@ -1,0 +1,202 @@
+//! What runs, as whom, and how it ends: `command entrypoint user working_dir restart stop_signal
+//! stop_grace_period isolation`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use toml::de::DeValue;
+
+use crate::nearest::nearest;
+use crate::parse::service::build::is_account_name;
+use crate::scalar::{absolute, duration, split};
+use crate::tree::{Findings, Node, quoted};
+use crate::{Isolation, RestartPolicy, Signal, UserSpec, UsernsMode};
+
+/// `stop_grace_period` when it is not written: Compose's.
+pub(super) const GRACE: Duration = Duration::from_secs(10);
+
+/// `command` and `entrypoint`: a list, or text that is split as a shell would.
+pub(super) fn arguments(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Vec<String>> {
+    let arguments = match node.value {
+        DeValue::String(_) => match split(node.string(findings)?) {
+            Ok(words) => words,
+            Err(what) => {
+                node.refuse(findings, what);
+                return None;
+            }
+        },
+        DeValue::Array(_) => node.strings(findings)?,
+        _ => {
+            node.wrong_type(findings, "a list of arguments, or text");
+            return None;
+        }
+    };
+    if arguments.first().is_some_and(String::is_empty) {
+        node.refuse(
+            findings,
+            "the first argument is empty, but it names the program",
+        );
+        return None;
+    }
+    Some(arguments)
+}
+
+/// `user` when it is not written.
+pub(super) fn root() -> UserSpec {
+    UserSpec {
+        user: "0".to_owned(),
+        group: None,
+    }
+}
+
+pub(super) fn user(
+    node: &Node<'_>,
+    userns: UsernsMode,
+    findings: &mut Findings<'_>,
+) -> Option<UserSpec> {
+    let text = node.string_or_number(findings)?;
+    let (user, group) = match text.split_once(':') {
+        Some((user, group)) => (user, Some(group)),
+        None => (text.as_str(), None),
+    };
+    // An own user namespace has the ids 0 to 65535; 4294967295 is "no id" to the kernel.
+    let largest = match userns {
+        UsernsMode::Private => 65_535,
+        UsernsMode::Host => u32::MAX - 1,
+    };
+    for part in [Some(user), group].into_iter().flatten() {
+        let number = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if number && !part.parse().is_ok_and(|id: u32| id <= largest) {
+            node.error(
+                findings,
+                format!(
+                    "there is no id {} in the container; write 0 to {largest}",
+                    quoted(part)
+                ),
+            );
+            return None;
+        }
+        if !number && !is_account_name(part) {
+            node.refuse(
+                findings,
+                &format!("{} is neither a name nor an id", quoted(part)),
+            );
+            return None;
+        }
+    }
+    Some(UserSpec {
+        user: user.to_owned(),
+        group: group.map(str::to_owned),
+    })
+}
+
+pub(super) fn working_dir(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<PathBuf> {
+    let text = node.string(findings)?;
+    match absolute(text) {
+        Ok(path) => Some(path),
+        Err(what) => {
+            node.refuse(findings, &format!("{} {what}", quoted(text)));
+            None
+        }
+    }
+}
+
+pub(super) fn restart(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<RestartPolicy> {
+    // YAML reads a bare no as false, so this is what a translation of it looks like.
+    if node.value.as_bool() == Some(false) {
+        node.error(findings, "must be text in quotes; write restart = \"no\"");
+        return None;
+    }
+    let text = node.string(findings)?;
+    if let Some(tries) = text.strip_prefix("on-failure:") {
+        let digits = !tries.is_empty() && tries.bytes().all(|b| b.is_ascii_digit());
+        if let (true, Ok(tries @ 1..)) = (digits, tries.parse()) {
+            return Some(RestartPolicy::OnFailure {
+                max_retries: Some(tries),
+            });
+        }
+        node.refuse(
+            findings,
+            &format!("{} is no number of tries from 1", quoted(tries)),
+        );
+        return None;
+    }
+    match text {
+        "no" => Some(RestartPolicy::No),
+        "always" => Some(RestartPolicy::Always),
+        "on-failure" => Some(RestartPolicy::OnFailure { max_retries: None }),
+        "unless-stopped" => Some(RestartPolicy::UnlessStopped),
+        _ => {
+            choice(
+                node,
+                findings,
+                text,
+                &["no", "always", "on-failure", "unless-stopped"],
+            );
+            None
+        }
+    }
+}
+
+/// Reports a word that is none of the choices.
+pub(crate) fn choice(node: &Node<'_>, findings: &mut Findings<'_>, text: &str, choices: &[&str]) {
+    let message = match nearest(text, choices.iter().copied()) {
+        Some(near) => format!("{} is not known; write \"{near}\"", quoted(text)),
+        None => format!(
+            "{} is not known; write one of \"{}\"",
+            quoted(text),
+            choices.join("\", \"")
+        ),
+    };
+    node.error(findings, message);
+}
+
+pub(super) fn stop_signal(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Signal> {
+    let text = node.string_or_number(findings)?;
+    match Signal::parse(&text) {
+        Ok(signal) => Some(signal),
+        Err(message) => {
+            node.error(findings, message);
+            None
+        }
+    }
+}
+
+pub(super) fn stop_grace_period(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Duration> {
+    if let Some(number) = node.value.as_integer() {
+        node.error(
+            findings,
+            format!("has no unit; write stop_grace_period = \"{number}s\" for seconds"),
+        );
+        return None;
+    }
+    let text = node.string(findings)?;
+    match duration(text) {
+        Ok(duration) => Some(duration),
+        Err(what) => {
+            node.refuse(findings, &format!("{} {what}", quoted(text)));
+            None
+        }
+    }
+}
+
+pub(super) fn isolation(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Isolation> {
+    match node.string(findings)? {
+        "restricted" => Some(Isolation::Restricted),
+        "baseline" => Some(Isolation::Baseline),
+        "privileged" => Some(Isolation::Privileged),
+        "default" => {
+            node.error(findings, "\"default\" is Docker's word; write \"baseline\" for Docker's defaults, or remove it");
+            None
+        }
+        text => {
+            choice(
+                node,
+                findings,
+                text,
+                &["restricted", "baseline", "privileged"],
+            );
+            None
+        }
+    }
+}

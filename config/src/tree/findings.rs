@@ -1,0 +1,126 @@
+//! The findings of one file, collected by place and turned into diagnostics at the end.
+
+use std::ops::Range;
+
+use crate::tree::text::Text;
+use crate::{Diagnostic, Severity, SourceFile};
+
+/// How many findings of one file are told; the rest is counted.
+const TOLD: usize = 100;
+
+/// A place in a file: where, and the key that stands there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Byte offsets.
+    pub(crate) span: Range<usize>,
+    /// Such as `depends_on.db.condition`; empty for the file as a whole.
+    pub(crate) key: String,
+}
+
+#[derive(Debug)]
+struct Finding {
+    severity: Severity,
+    place: Place,
+    message: String,
+}
+
+/// Collects what is found in one file.
+#[derive(Debug)]
+pub(crate) struct Findings<'a> {
+    pub(crate) text: Text<'a>,
+    list: Vec<Finding>,
+    untold: usize,
+    errors: usize,
+}
+
+impl<'a> Findings<'a> {
+    pub(crate) fn new(source: &'a SourceFile) -> Self {
+        Self {
+            text: Text::new(&source.path, &source.text),
+            list: Vec::new(),
+            untold: 0,
+            errors: 0,
+        }
+    }
+
+    /// Adds an error.
+    pub(crate) fn error(&mut self, place: &Place, message: impl Into<String>) {
+        self.errors += 1;
+        self.add(Severity::Error, place, message.into());
+    }
+
+    /// Adds a warning.
+    pub(crate) fn warning(&mut self, place: &Place, message: impl Into<String>) {
+        self.add(Severity::Warning, place, message.into());
+    }
+
+    fn add(&mut self, severity: Severity, place: &Place, message: String) {
+        if self.list.len() < TOLD {
+            let place = place.clone();
+            self.list.push(Finding {
+                severity,
+                place,
+                message,
+            });
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// How many errors there are so far.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors
+    }
+
+    /// Drops the findings, made after the first `kept`, that share a line with one of these:
+    /// what the parser guessed there after a syntax error is worth no second sentence.
+    pub(crate) fn drop_echoes(&mut self, kept: usize) {
+        let line = |finding: &Finding| self.text.line_number(finding.place.span.start);
+        let lines: Vec<usize> = self.list.iter().take(kept).map(line).collect();
+        let echo: Vec<bool> = self.list.iter().map(|f| lines.contains(&line(f))).collect();
+        let mut echo = echo.into_iter().enumerate();
+        self.list
+            .retain(|_| !echo.next().is_some_and(|(at, echo)| at >= kept && echo));
+    }
+
+    /// How many findings are kept so far.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Everything found, in line order.
+    pub(crate) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|f| (f.place.span.start, f.severity));
+        let (text, untold) = (&self.text, self.untold);
+        let mut all: Vec<Diagnostic> = self
+            .list
+            .into_iter()
+            .map(|f| diagnostic(text, f.severity, f.place, f.message))
+            .collect();
+        if untold > 0 {
+            let end = text.text.len();
+            let place = Place {
+                span: end..end,
+                key: String::new(),
+            };
+            let message = format!("has {untold} more errors; fix the ones above first");
+            all.push(diagnostic(text, Severity::Error, place, message));
+        }
+        all
+    }
+}
+
+fn diagnostic(text: &Text<'_>, severity: Severity, place: Place, message: String) -> Diagnostic {
+    let located = text.locate(&place.span);
+    Diagnostic {
+        severity,
+        file: text.path.to_owned(),
+        line: located.line,
+        column: located.column,
+        line_text: located.line_text,
+        caret: located.caret,
+        caret_width: located.caret_width,
+        key: place.key,
+        message,
+    }
+}

@@ -1,0 +1,14 @@
+//! From text to a tree of TOML values that know their place, and the findings on the way.
+
+mod depth;
+mod fields;
+mod findings;
+mod node;
+mod syntax;
+mod text;
+
+pub(crate) use fields::Fields;
+pub(crate) use findings::{Findings, Place};
+pub(crate) use node::Node;
+pub(crate) use syntax::Document;
+pub(crate) use text::{quoted, shown};
