@@ -58,6 +58,10 @@ pub enum ControlError {
         /// The name asked for.
         interface: String,
     },
+    /// The method answers with a stream, and was called without `more`.
+    #[error("the call lacks more")]
+    #[serde(rename = "org.varlink.service.ExpectedMore")]
+    ExpectedMore {},
     /// The parameters are not what the method takes.
     #[error("invalid parameter: {parameter}")]
     #[serde(rename = "org.varlink.service.InvalidParameter")]

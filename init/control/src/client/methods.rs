@@ -27,7 +27,7 @@ struct Services {
     services: Vec<ServiceInfo>,
 }
 
-/// The last reply of `Logs` may carry no line.
+/// The last reply of `Logs` carries no line.
 #[derive(Deserialize)]
 struct MaybeLine {
     #[serde(default)]

@@ -84,6 +84,7 @@ mod tests {
     fn every_error_is_described() {
         let errors = [
             ControlError::ShuttingDown {},
+            ControlError::ExpectedMore {},
             ControlError::NotRunning {
                 name: String::new(),
             },

@@ -116,6 +116,9 @@ fn kill(parameters: Option<&RawValue>) -> Result<Call, ControlError> {
 
 fn logs(envelope: &CallEnvelope<'_>) -> Result<Request, ControlError> {
     let parameters: LogsRequest = read(envelope.parameters)?;
+    if !envelope.more {
+        return Err(ControlError::ExpectedMore {});
+    }
     Ok(Request::Logs(LogsCall {
         method: Method::Logs.name().to_owned(),
         parameters,

@@ -117,6 +117,7 @@ async fn wrong_calls_are_answered_and_the_connection_goes_on() {
         ("", "InvalidParameter"),
         (r#"{"method":"io.orlop.services.Lits"}"#, "MethodNotFound"),
         (r#"{"method":"List"}"#, "MethodNotFound"),
+        (r#"{"method":"io.orlop.services.Logs"}"#, "ExpectedMore"),
         (
             r#"{"method":"io.orlop.services.Start"}"#,
             "InvalidParameter",
@@ -266,7 +267,7 @@ async fn the_connection_of_logs_is_handed_over() {
 async fn bytes_behind_logs_are_refused() {
     let mut served = start(anybody(&["services.logs"]));
     let mut stream = UnixStream::connect(&served.path).await.unwrap();
-    let text = "{\"method\":\"io.orlop.services.Logs\"}\0x";
+    let text = "{\"method\":\"io.orlop.services.Logs\",\"more\":true}\0x";
     stream.write_all(text.as_bytes()).await.unwrap();
     assert!(answer(&mut stream).await.contains("a call after Logs"));
     assert!(served.calls.try_recv().is_err());
