@@ -79,6 +79,8 @@ pub(crate) enum Why {
 pub(crate) const LAUNCH_BOUND: Duration = Duration::from_secs(30);
 /// How long a cgroup may take to empty after `cgroup.kill`.
 pub(crate) const KILL_BOUND: Duration = Duration::from_secs(10);
+/// How often the kill is repeated after that.
+pub(crate) const KILL_AGAIN: Duration = Duration::from_secs(60);
 
 /// What is known of one life, from `Launch` to the empty cgroup.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -135,7 +137,7 @@ pub(crate) struct Unit {
     pub(crate) settled: bool,
     /// Counted for `ShutdownComplete`.
     pub(crate) gone: bool,
-    /// What `BackingOff`, `Starting` and `Ending` are bounded by.
+    /// What `BackingOff`, `Starting`, `Ending` and `Stuck` are bounded by.
     pub(crate) deadline: Option<Time>,
     pub(crate) pending: Vec<Pending>,
     pub(crate) status: ServiceStatus,

@@ -3,7 +3,7 @@
 use super::Supervisor;
 use crate::restart::{End, HEALTHY, Verdict, verdict};
 use crate::unit::{Ending, Id, Life, Phase, Why};
-use crate::{Effect, ExitStatus, cause};
+use crate::{ExitStatus, cause};
 
 impl Supervisor {
     pub(super) fn launched(&mut self, id: Id, pid: u32) {
@@ -175,11 +175,5 @@ impl Supervisor {
                 self.back_off(id, due, &reason);
             }
         }
-    }
-
-    fn push_kill(&mut self, id: Id) {
-        self.effects.push(Effect::KillCgroup {
-            service: self.units[id].name.clone(),
-        });
     }
 }

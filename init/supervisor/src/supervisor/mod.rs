@@ -137,11 +137,8 @@ impl Supervisor {
             Phase::Starting => self.launch_overdue(id),
             Phase::Ending(ending) if ending.killed => self.stuck(id, ending),
             Phase::Ending(ending) => self.grace_over(id, ending),
-            Phase::Waiting { .. }
-            | Phase::Up
-            | Phase::Down
-            | Phase::Failed { .. }
-            | Phase::Stuck(_) => {}
+            Phase::Stuck(_) => self.still_stuck(id),
+            Phase::Waiting { .. } | Phase::Up | Phase::Down | Phase::Failed { .. } => {}
         }
     }
 
@@ -162,8 +159,10 @@ impl Supervisor {
         let cause = cause.into();
         let state = phase.state();
         let view = (unit.phase, unit.stalled());
+        // A stuck service that turns out to be merely failed is news.
+        let unstuck = matches!(unit.phase, Phase::Stuck(_)) && !matches!(phase, Phase::Stuck(_));
         unit.phase = phase;
-        if unit.status.state != state {
+        if unit.status.state != state || unstuck {
             unit.status.state = state;
             unit.status.since = self.now;
             self.effects.push(Effect::StateChanged {

@@ -3,7 +3,7 @@
 use orlop_config::Signal;
 
 use super::Supervisor;
-use crate::unit::{Ending, Id, KILL_BOUND, Phase, Until, Why};
+use crate::unit::{Ending, Id, KILL_AGAIN, KILL_BOUND, Phase, Until, Why};
 use crate::{Effect, RequestError, Time, cause};
 
 impl Supervisor {
@@ -44,14 +44,11 @@ impl Supervisor {
 
     /// Kills all that is left, and bounds the wait for it to be gone.
     pub(super) fn kill_cgroup(&mut self, id: Id, ending: Ending) {
-        let unit = &mut self.units[id];
-        unit.phase = Phase::Ending(Ending {
+        self.units[id].phase = Phase::Ending(Ending {
             killed: true,
             ..ending
         });
-        self.effects.push(Effect::KillCgroup {
-            service: unit.name.clone(),
-        });
+        self.push_kill(id);
         self.set_deadline(id, Some(self.now.saturating_add(KILL_BOUND)));
     }
 
@@ -60,14 +57,34 @@ impl Supervisor {
     pub(super) fn stuck(&mut self, id: Id, ending: Ending) {
         let cause = self.stuck_cause(id);
         self.enter(id, Phase::Stuck(ending), cause.as_str());
+        self.set_deadline(id, Some(self.now.saturating_add(KILL_AGAIN)));
         let failed = Err(RequestError::Failed(cause));
         self.answer(id, Until::Up, &failed);
         self.answer(id, Until::Down, &failed);
     }
 
     pub(super) fn stuck_cause(&self, id: Id) -> String {
-        let name = &self.units[id].name;
-        format!("a process of \"{name}\" survives SIGKILL, waiting for its cgroup to empty")
+        let unit = &self.units[id];
+        let name = &unit.name;
+        match unit.life.is_some_and(|life| life.up.is_none()) {
+            true => format!("the launch of \"{name}\" survives SIGKILL, waiting for its end"),
+            false => {
+                format!("a process of \"{name}\" survives SIGKILL, waiting for its cgroup to empty")
+            }
+        }
+    }
+
+    /// Kills again from time to time: a launch may have put its child into the cgroup after the
+    /// kill.
+    pub(super) fn still_stuck(&mut self, id: Id) {
+        self.push_kill(id);
+        self.set_deadline(id, Some(self.now.saturating_add(KILL_AGAIN)));
+    }
+
+    pub(super) fn push_kill(&mut self, id: Id) {
+        self.effects.push(Effect::KillCgroup {
+            service: self.units[id].name.clone(),
+        });
     }
 
     /// Nothing runs, and nothing is due.

@@ -3,5 +3,7 @@
 mod dependencies;
 mod lifetime;
 mod requests;
+#[path = "../../../tests/simulation/service.rs"]
+mod service;
 mod shutdown;
 mod world;

@@ -1,15 +1,11 @@
 //! A supervisor under a hand-held clock, and short words for its events.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use orlop_config::{
-    Condition, Dependency, ImageName, Isolation, NetworkMode, RestartPolicy, Service, ServiceName,
-    Signal, UserSpec, UsernsMode,
-};
+use orlop_config::{Condition, Dependency, RestartPolicy, Service};
 
 use super::super::Supervisor;
+pub(super) use super::service::{name, service};
 use crate::unit::Unit;
 use crate::{
     Effect, Event, ExitStatus, Request, RequestError, ServiceState, ServiceStatus, Shutdown, Time,
@@ -17,46 +13,6 @@ use crate::{
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 pub(super) const SEC: Duration = Duration::from_secs(1);
-
-pub(super) fn name(text: &str) -> ServiceName {
-    ServiceName::new(text).unwrap()
-}
-
-/// A service with every default of the manifest.
-pub(super) fn service(text: &str) -> Service {
-    Service {
-        name: name(text),
-        image: ImageName::new(text).unwrap(),
-        build: None,
-        entrypoint: vec!["/bin/true".to_owned()],
-        command: Vec::new(),
-        environment: BTreeMap::new(),
-        user: UserSpec {
-            user: "0".to_owned(),
-            group: None,
-        },
-        working_dir: PathBuf::from("/"),
-        hostname: text.to_owned(),
-        volumes: Vec::new(),
-        tmpfs: Vec::new(),
-        read_only: true,
-        ports: Vec::new(),
-        network_mode: NetworkMode::Bridge,
-        userns_mode: UsernsMode::Private,
-        depends_on: BTreeMap::new(),
-        restart: RestartPolicy::Always,
-        stop_signal: Signal::TERM,
-        stop_grace_period: 10 * SEC,
-        capabilities: Vec::new(),
-        mem_limit: None,
-        milli_cpus: None,
-        pids_limit: Some(2048),
-        devices: Vec::new(),
-        init: false,
-        isolation: Isolation::Restricted,
-        control: Vec::new(),
-    }
-}
 
 /// Short ways to say what differs from the defaults.
 pub(super) trait With: Sized {

@@ -1,0 +1,49 @@
+//! A service with every default of the manifest, for tests.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use orlop_config::{
+    ImageName, Isolation, NetworkMode, RestartPolicy, Service, ServiceName, Signal, UserSpec,
+    UsernsMode,
+};
+
+pub(crate) fn name(text: &str) -> ServiceName {
+    ServiceName::new(text).unwrap()
+}
+
+pub(crate) fn service(text: &str) -> Service {
+    Service {
+        name: name(text),
+        image: ImageName::new(text).unwrap(),
+        build: None,
+        entrypoint: vec!["/bin/true".to_owned()],
+        command: Vec::new(),
+        environment: BTreeMap::new(),
+        user: UserSpec {
+            user: "0".to_owned(),
+            group: None,
+        },
+        working_dir: PathBuf::from("/"),
+        hostname: text.to_owned(),
+        volumes: Vec::new(),
+        tmpfs: Vec::new(),
+        read_only: true,
+        ports: Vec::new(),
+        network_mode: NetworkMode::Bridge,
+        userns_mode: UsernsMode::Private,
+        depends_on: BTreeMap::new(),
+        restart: RestartPolicy::Always,
+        stop_signal: Signal::TERM,
+        stop_grace_period: Duration::from_secs(10),
+        capabilities: Vec::new(),
+        mem_limit: None,
+        milli_cpus: None,
+        pids_limit: Some(2048),
+        devices: Vec::new(),
+        init: false,
+        isolation: Isolation::Restricted,
+        control: Vec::new(),
+    }
+}

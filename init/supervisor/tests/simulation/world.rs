@@ -1,0 +1,259 @@
+//! What is true of the processes, and when PID 1 reads of it.
+//!
+//! Truth and report are apart: the end of a process, of its cgroup and of its launch are reported
+//! with random delays, in any order. `CgroupEmpty` is re-read when it is delivered, as PID 1 does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use orlop_config::{RestartPolicy, Service, Signal};
+use orlop_supervisor::{Event, ExitStatus, Time};
+
+use crate::random::Random;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Launch {
+    None,
+    /// `Launch` came; the child is not in the cgroup yet.
+    Queued,
+    /// The child is in the cgroup, before `execve`.
+    Forked,
+    /// `execve` happened.
+    Done,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    launch: Launch,
+    main: bool,
+    leftovers: bool,
+    /// Dies of its stop signal.
+    obeys: bool,
+    /// Sits in the kernel until then, whatever is sent.
+    unkillable_until: Time,
+    /// Tells earlier lives' plans from this one's.
+    life: u64,
+    /// What PID 1 has been told of this life.
+    pub(crate) told_launched: bool,
+    pub(crate) told_exit: bool,
+}
+
+impl Process {
+    pub(crate) fn populated(&self) -> bool {
+        self.main || self.leftovers || self.launch == Launch::Forked
+    }
+
+    pub(crate) fn nothing_left(&self) -> bool {
+        !self.populated() && matches!(self.launch, Launch::None | Launch::Done)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Fork,
+    Exec,
+    Fail,
+    MainDies(ExitStatus),
+    ChildDies,
+    LeftoversDie,
+    TellLaunched,
+    TellFailed,
+    TellExit(ExitStatus),
+    TellEmpty,
+}
+
+pub(crate) struct World {
+    services: Vec<Service>,
+    pub(crate) processes: Vec<Process>,
+    agenda: BTreeMap<(Time, u64), (usize, u64, Turn)>,
+    order: u64,
+    pub(crate) calm: bool,
+}
+
+impl World {
+    pub(crate) fn new(services: &[Service]) -> Self {
+        let process = Process {
+            launch: Launch::None,
+            main: false,
+            leftovers: false,
+            obeys: true,
+            unkillable_until: Time::ZERO,
+            life: 0,
+            told_launched: false,
+            told_exit: false,
+        };
+        Self {
+            services: services.to_vec(),
+            processes: vec![process; services.len()],
+            agenda: BTreeMap::new(),
+            order: 0,
+            calm: false,
+        }
+    }
+
+    pub(crate) fn next(&self) -> Option<Time> {
+        self.agenda.keys().next().map(|(at, _)| *at)
+    }
+
+    fn plan(&mut self, at: Time, service: usize, turn: Turn) {
+        self.order += 1;
+        let life = self.processes[service].life;
+        self.agenda.insert((at, self.order), (service, life, turn));
+    }
+
+    /// A report arrives a little later than what it tells of.
+    fn tell(&mut self, random: &mut Random, now: Time, service: usize, turn: Turn) {
+        let delay = match random.percent(60) {
+            true => Duration::ZERO,
+            false => random.millis(6),
+        };
+        self.plan(now + delay, service, turn);
+    }
+
+    pub(crate) fn launch(&mut self, random: &mut Random, now: Time, service: usize) {
+        let chaos = !self.calm;
+        let process = &mut self.processes[service];
+        process.launch = Launch::Queued;
+        process.life += 1;
+        process.told_launched = false;
+        process.told_exit = false;
+        process.leftovers = false;
+        process.obeys = !chaos || random.percent(70);
+        process.unkillable_until = match chaos && random.percent(4) {
+            true => now + random.millis(90_000),
+            false => Time::ZERO,
+        };
+        let queue = match chaos && random.percent(3) {
+            true => random.millis(60_000),
+            false => random.millis(5),
+        };
+        self.plan(now + queue, service, Turn::Fork);
+    }
+
+    pub(crate) fn signal(&mut self, random: &mut Random, now: Time, service: usize, which: Signal) {
+        let process = &self.processes[service];
+        let deadly = which == Signal::KILL || (which == Signal::TERM && process.obeys);
+        if process.main && deadly {
+            let at = (now + random.millis(2000)).max(process.unkillable_until);
+            let status = ExitStatus::Signaled(which.number());
+            self.plan(at, service, Turn::MainDies(status));
+        }
+    }
+
+    pub(crate) fn kill_cgroup(&mut self, random: &mut Random, now: Time, service: usize) {
+        let process = self.processes[service].clone();
+        let at = (now + random.millis(4)).max(process.unkillable_until);
+        if process.launch == Launch::Forked {
+            self.plan(at, service, Turn::ChildDies);
+        }
+        if process.main {
+            self.plan(at, service, Turn::MainDies(ExitStatus::Signaled(9)));
+        }
+        if process.leftovers {
+            self.plan(at, service, Turn::LeftoversDie);
+        }
+        if !process.populated() {
+            self.tell(random, now, service, Turn::TellEmpty);
+        }
+    }
+
+    /// Somebody else, such as the OOM killer.
+    pub(crate) fn murder(&mut self, now: Time, service: usize) {
+        if self.processes[service].main {
+            self.plan(now, service, Turn::MainDies(ExitStatus::Signaled(9)));
+        }
+    }
+
+    /// Lets the next thing happen; the report that PID 1 gets of it, if any.
+    pub(crate) fn turn(&mut self, random: &mut Random) -> Option<Event> {
+        let ((now, _), (service, life, turn)) = self.agenda.pop_first()?;
+        let name = self.services[service].name.clone();
+        let process = &mut self.processes[service];
+        if turn == Turn::TellEmpty {
+            // Re-read now: of whatever life.
+            return (!process.populated()).then_some(Event::CgroupEmpty { service: name });
+        }
+        if life != process.life {
+            return None;
+        }
+        match turn {
+            Turn::Fork => {
+                process.launch = Launch::Forked;
+                let next = match random.below(100) {
+                    0..7 if !self.calm => Turn::Fail,
+                    7..9 if !self.calm => return None,
+                    _ => Turn::Exec,
+                };
+                let at = now + random.millis(30);
+                self.plan(at, service, next);
+            }
+            Turn::Exec if process.launch == Launch::Forked => self.exec(random, now, service),
+            Turn::Fail | Turn::ChildDies if process.launch == Launch::Forked => {
+                process.launch = Launch::None;
+                self.tell(random, now, service, Turn::TellFailed);
+            }
+            Turn::MainDies(status) if process.main => {
+                process.main = false;
+                self.tell(random, now, service, Turn::TellExit(status));
+                if !self.processes[service].populated() {
+                    self.tell(random, now, service, Turn::TellEmpty);
+                }
+            }
+            Turn::LeftoversDie if process.leftovers => {
+                process.leftovers = false;
+                if !process.main {
+                    self.tell(random, now, service, Turn::TellEmpty);
+                }
+            }
+            Turn::TellLaunched => {
+                process.told_launched = true;
+                return Some(Event::Launched {
+                    service: name,
+                    pid: 100,
+                });
+            }
+            Turn::TellFailed => {
+                let reason = "no such image".to_owned();
+                return Some(Event::LaunchFailed {
+                    service: name,
+                    reason,
+                });
+            }
+            Turn::TellExit(status) => {
+                process.told_exit = true;
+                return Some(Event::MainExited {
+                    service: name,
+                    status,
+                });
+            }
+            _ => {}
+        }
+        None
+    }
+
+    fn exec(&mut self, random: &mut Random, now: Time, service: usize) {
+        let job = !matches!(self.services[service].restart, RestartPolicy::Always);
+        let chaos = !self.calm;
+        let process = &mut self.processes[service];
+        process.launch = Launch::Done;
+        process.main = true;
+        process.leftovers = random.percent(20);
+        self.tell(random, now, service, Turn::TellLaunched);
+        let life = match random.below(4) {
+            0 => Duration::ZERO,
+            1 => random.millis(20),
+            2 => random.millis(3000),
+            _ => random.millis(30_000),
+        };
+        if chaos && random.percent(50) {
+            let status = match random.below(3) {
+                0 => ExitStatus::Exited(0),
+                1 => ExitStatus::Exited(1),
+                _ => ExitStatus::Signaled(11),
+            };
+            self.plan(now + life, service, Turn::MainDies(status));
+        } else if job && random.percent(50) {
+            self.plan(now + life, service, Turn::MainDies(ExitStatus::Exited(0)));
+        }
+    }
+}
