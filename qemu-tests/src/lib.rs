@@ -1,1 +1,34 @@
-//! Written next.
+//! Boots machines as a user would, with `orlop run --headless --json`, and waits for what they say.
+//!
+//! A [`MachineBuilder`] writes a machine's folder and builds it; [`MachineBuilder::boot`] gives a
+//! [`Vm`], which owns the process and ends it when dropped. Tests wait for events, console text or
+//! answers, each with the one [`HANG_LIMIT`], and never sleep. A test that panics leaves the
+//! transcript in `target/qemu-tests/` and its end on stderr.
+//!
+//! Needs the programs that `make programs` builds, and QEMU: without them tests fail, none is
+//! passed over.
+#![forbid(unsafe_code)]
+
+mod client;
+mod console;
+mod event_log;
+mod machine_builder;
+mod qmp;
+mod shared;
+mod spawner;
+mod tool;
+mod transcript;
+mod vm;
+
+use std::time::Duration;
+
+pub use client::{curl, redis};
+pub use console::Console;
+pub use machine_builder::MachineBuilder;
+pub use shared::{Held, Shared};
+pub use tool::{Outcome, orlop};
+pub use vm::Vm;
+
+/// No wait in a test is longer. A boot takes seconds; two of them at a time on two busy cores
+/// without KVM take their time.
+pub const HANG_LIMIT: Duration = Duration::from_secs(120);

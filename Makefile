@@ -1,0 +1,36 @@
+# The front door. `make run` boots a machine, `make test` proves it works.
+
+MACHINE ?= machine
+TARGET := x86_64-unknown-linux-musl
+OUT := $(abspath $(or $(CARGO_TARGET_DIR),target))
+ORLOP := $(OUT)/tool/orlop
+export ORLOP_RUNTIME := $(OUT)/$(TARGET)/release
+
+.PHONY: run test soak programs clean
+
+# Sets up what is missing, builds, boots ./machine in QEMU with its console in this terminal.
+# RUN= takes options of `orlop run`, such as RUN=--fresh.
+run:
+	@.ci/setup run
+	@$(MAKE) --no-print-directory programs
+	@test -e $(MACHINE) || $(ORLOP) new $(MACHINE)
+	@$(ORLOP) run $(MACHINE) $(RUN)
+
+# Format, lints, licences, unit and property tests, the image built twice, machines in QEMU.
+test:
+	@.ci/setup test
+	@.ci/test
+
+# The same code with full counts; seeds are printed.
+soak:
+	@.ci/setup test
+	@PROPTEST_CASES=$${PROPTEST_CASES:-20000} ORLOP_ROUNDS=$${ORLOP_ROUNDS:-50} .ci/test
+
+# What runs in the machine, static, and the workstation tool.
+programs:
+	@cargo build --quiet --release --target $(TARGET) -p orlop-init -p orlop-services
+	@cargo build --quiet --profile tool -p orlop-image-build
+
+# The machine in ./machine is yours and stays.
+clean:
+	@cargo clean

@@ -1,0 +1,33 @@
+//! Real clients on the workstation.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::tool::run;
+
+/// What curl gets from the path of the forwarded port.
+///
+/// # Errors
+/// When curl is missing, and when it gets no answer or one that is no success.
+pub fn curl(port: u16, path: &str) -> Result<String> {
+    let url = format!("http://127.0.0.1:{port}{path}");
+    // QEMU accepts before the machine does, so a refusal inside shows as a reset or an empty reply.
+    let retry = ["--retry", "30", "--retry-all-errors", "--retry-delay", "1"];
+    let mut curl = Command::new("curl");
+    run(curl
+        .args(["-sS", "--fail", "--max-time", "20"])
+        .args(retry)
+        .arg(url))?
+    .success()
+}
+
+/// What redis-cli answers to these words at the forwarded port.
+///
+/// # Errors
+/// When redis-cli is missing, and when it gets no answer.
+pub fn redis(port: u16, words: &[&str]) -> Result<String> {
+    let mut client = Command::new("redis-cli");
+    let answer = run(client.args(["-p", &port.to_string()]).args(words))?.success()?;
+    Ok(answer.trim_end().to_owned())
+}

@@ -1,0 +1,254 @@
+//! A machine that runs under a test.
+
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::event_log::{EventLog, Missed};
+use crate::tool::Outcome;
+use crate::{Console, MachineBuilder, orlop, qmp, spawner, tool, transcript};
+
+/// Owns `orlop run`, which owns QEMU; ended when dropped.
+#[derive(Debug)]
+pub struct Vm {
+    machine: MachineBuilder,
+    run: Child,
+    log: EventLog,
+    ready: Value,
+}
+
+impl Vm {
+    /// Starts a machine that has been built.
+    pub(crate) fn start(machine: MachineBuilder) -> Result<Self> {
+        let (run, log) = launch(&machine)?;
+        let mut vm = Self {
+            machine,
+            run,
+            log,
+            ready: Value::Null,
+        };
+        vm.ready = vm.wait_event("ready", |event| text(event, "event") == "ready")?;
+        Ok(vm)
+    }
+
+    /// Waits until the machine has ended and runs it again, with the state that it kept.
+    ///
+    /// # Errors
+    /// When it did not end well or does not start.
+    pub fn run_again(&mut self) -> Result<()> {
+        let status = self.wait_exit()?;
+        if status != 0 {
+            bail!("the first run ended with {status}");
+        }
+        (self.run, self.log) = launch(&self.machine)?;
+        self.ready = self.wait_event("ready", |event| text(event, "event") == "ready")?;
+        Ok(())
+    }
+
+    /// A place in the stream of events, for [`Vm::wait_event_after`].
+    #[must_use]
+    pub fn mark(&self) -> usize {
+        self.log.len()
+    }
+
+    /// The first event that `wanted` accepts, which may have come already.
+    ///
+    /// # Errors
+    /// When the machine ends before, or nothing like it comes within [`crate::HANG_LIMIT`].
+    pub fn wait_event(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        self.wait_event_after(0, what, wanted)
+    }
+
+    /// The first event after `mark` that `wanted` accepts.
+    ///
+    /// # Errors
+    /// As [`Vm::wait_event`].
+    pub fn wait_event_after(
+        &self,
+        mark: usize,
+        what: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let find = |events: &[Value]| events.iter().find(|event| wanted(event)).cloned();
+        self.log
+            .wait(mark, find)
+            .map_err(|missed| said(what, &missed))
+    }
+
+    /// Waits until the last that was said of `service` is `state`; gives that event.
+    ///
+    /// # Errors
+    /// As [`Vm::wait_event`].
+    pub fn wait_service(&self, service: &str, state: &str) -> Result<Value> {
+        self.wait_service_after(0, service, state)
+    }
+
+    /// As [`Vm::wait_service`], by events after `mark` alone.
+    ///
+    /// # Errors
+    /// As [`Vm::wait_event`].
+    pub fn wait_service_after(&self, mark: usize, service: &str, state: &str) -> Result<Value> {
+        let last = |events: &[Value]| {
+            let of_it = |event: &&Value| {
+                text(event, "event") == "service" && text(event, "service") == service
+            };
+            let event = events.iter().rev().find(of_it)?;
+            (text(event, "state") == state).then(|| event.clone())
+        };
+        let what = format!("service {service} {state}");
+        self.log
+            .wait(mark, last)
+            .map_err(|missed| said(&what, &missed))
+    }
+
+    /// Waits for the event `boot-complete`.
+    ///
+    /// # Errors
+    /// As [`Vm::wait_event`].
+    pub fn wait_boot(&self) -> Result<Value> {
+        self.wait_event("boot-complete", |event| {
+            text(event, "event") == "boot-complete"
+        })
+    }
+
+    /// Waits for the end of `orlop run` and gives its exit status.
+    ///
+    /// # Errors
+    /// When it does not end within [`crate::HANG_LIMIT`].
+    pub fn wait_exit(&mut self) -> Result<i32> {
+        let exit = self.wait_event("exit", |event| text(event, "event") == "exit")?;
+        let status = self.run.wait().context("wait for orlop run")?;
+        if exit.get("status").and_then(Value::as_i64) != status.code().map(i64::from) {
+            bail!("the exit event says {exit}, the process {status}");
+        }
+        Ok(status.code().unwrap_or(-1))
+    }
+
+    /// What a machine verb answers, such as `["ps", "--json"]`.
+    ///
+    /// # Errors
+    /// When the tool cannot be started or ends with anything but 0.
+    pub fn orlop(&self, arguments: &[&str]) -> Result<String> {
+        let answer = self.orlop_outcome(arguments)?.success();
+        answer.with_context(|| format!("orlop {}", arguments.join(" ")))
+    }
+
+    /// As [`Vm::orlop`], also for what is refused.
+    ///
+    /// # Errors
+    /// When the tool cannot be started.
+    pub fn orlop_outcome(&self, arguments: &[&str]) -> Result<Outcome> {
+        let mut all = vec!["-m", self.machine.name()];
+        all.extend(arguments);
+        orlop(&all)
+    }
+
+    /// The workstation's port that leads to `port` of the machine.
+    ///
+    /// # Errors
+    /// When there is no such forward.
+    pub fn forward(&self, port: u16) -> Result<u16> {
+        let forwards = self.ready.get("forwards").and_then(Value::as_array);
+        let found = forwards
+            .into_iter()
+            .flatten()
+            .find(|forward| number(forward, "machine_port") == Some(port));
+        let port_here = found.and_then(|forward| number(forward, "port"));
+        port_here.with_context(|| format!("port {port} is not forwarded"))
+    }
+
+    /// A connection to the serial console.
+    ///
+    /// # Errors
+    /// When QEMU is gone.
+    pub fn console(&self) -> Result<Console> {
+        Console::connect(&self.ready_path("console")?)
+    }
+
+    /// All that the console has said since the run began.
+    ///
+    /// # Errors
+    /// When there is no transcript.
+    pub fn transcript(&self) -> Result<String> {
+        let path = self.ready_path("transcript")?;
+        let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// One command for QEMU; gives its `return`.
+    ///
+    /// # Errors
+    /// When QEMU refuses.
+    pub fn qmp(&self, command: &str, arguments: &Value) -> Result<Value> {
+        qmp::execute(&self.ready_path("qmp")?, command, arguments)
+    }
+
+    /// The machine's folder and name.
+    #[must_use]
+    pub fn machine(&self) -> &MachineBuilder {
+        &self.machine
+    }
+
+    /// All events until now.
+    #[must_use]
+    pub fn events(&self) -> Vec<Value> {
+        self.log.all()
+    }
+
+    fn ready_path(&self, key: &str) -> Result<PathBuf> {
+        let path = self
+            .ready
+            .get(key)
+            .and_then(Value::as_str)
+            .map(PathBuf::from);
+        path.with_context(|| format!("`ready` names no {key}"))
+    }
+
+    /// Keeps the console and the events for whoever looks into a failure.
+    pub(crate) fn keep_transcript(&self) {
+        let name = std::thread::current().name().unwrap_or("test").to_owned();
+        let console = self.ready_path("transcript").unwrap_or_default();
+        let _ = transcript::keep(&name, &console, &self.log.all());
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.keep_transcript();
+        }
+        let _ = self.run.kill();
+        let _ = self.run.wait();
+    }
+}
+
+fn launch(machine: &MachineBuilder) -> Result<(Child, EventLog)> {
+    let mut command = spawner::mortal();
+    command
+        .arg(tool::path()?)
+        .args(machine.run_arguments())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    let mut run = spawner::spawn(command)?;
+    let stdout = run.stdout.take().context("take the run's stdout")?;
+    Ok((run, EventLog::read(stdout)))
+}
+
+/// The text at `key`, empty when there is none.
+fn text<'a>(event: &'a Value, key: &str) -> &'a str {
+    event.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn number(value: &Value, key: &str) -> Option<u16> {
+    let number = value.get(key).and_then(Value::as_u64)?;
+    u16::try_from(number).ok()
+}
+
+fn said(what: &str, missed: &Missed) -> anyhow::Error {
+    match missed {
+        Missed::Ended => anyhow::anyhow!("the run ended before: {what}"),
+        Missed::Hung => anyhow::anyhow!("hung: {what} never came"),
+    }
+}
