@@ -8,60 +8,27 @@
 //! first seed, printed by every run. A failure is shrunk to few services and few requests, and its
 //! trace printed; `ORLOP_SEED`, `ORLOP_SERVICES` and `ORLOP_OPS` replay that one machine.
 
+// `cfg(test)` on each module tells clippy that this is test code.
+
+#[cfg(test)]
 mod invariants;
+#[cfg(test)]
 mod machine;
+#[cfg(test)]
 mod random;
+#[cfg(test)]
 mod run;
+#[cfg(test)]
+mod search;
+#[cfg(test)]
 mod service;
+#[cfg(test)]
 mod world;
 
-use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use run::{Plan, Run};
-
-fn number(name: &str) -> Option<u64> {
-    let text = env::var(name).ok()?;
-    Some(text.replace('_', "").parse().expect(name))
-}
-
-/// The steps taken, or what went wrong.
-fn run(plan: Plan, trace: bool) -> Result<u64, String> {
-    let attempt = catch_unwind(AssertUnwindSafe(|| Run::new(plan, trace).to_the_end()));
-    attempt.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-        Err(format!("panic: {}", text.unwrap_or_default()))
-    })
-}
-
-/// The first words of an error without names and numbers: tells one kind from another.
-fn kind(error: &str) -> Vec<&str> {
-    let words = error.split_whitespace();
-    let plain = words.filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
-    plain.take(6).collect()
-}
-
-/// The smallest machine found that goes wrong in the same way.
-fn shrink(found: Plan, error: &str) -> Plan {
-    for services in 1..=found.services {
-        for ops in [0, 1, 2, 3, 5, 8, 13, 20] {
-            for seed in 0..300 {
-                let plan = Plan {
-                    seed,
-                    services,
-                    ops,
-                };
-                let smaller = ops < found.ops;
-                if smaller && run(plan, false).is_err_and(|e| kind(&e) == kind(error)) {
-                    return plan;
-                }
-            }
-        }
-    }
-    found
-}
+use search::{number, run, shrink};
 
 #[test]
 fn random_machines_keep_the_invariants() {
@@ -110,7 +77,7 @@ fn a_lost_effect_is_noticed() {
     let noticed = (0..100).any(|seed| {
         let mut run = Run::new(Plan::of_seed(seed), false);
         run.lose_replies();
-        run.to_the_end().is_err()
+        run.play().is_err()
     });
     assert!(noticed);
 }

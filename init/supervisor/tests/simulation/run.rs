@@ -69,7 +69,7 @@ impl Run {
         self.lose_replies = true;
     }
 
-    pub(crate) fn to_the_end(mut self) -> Result<u64, String> {
+    pub(crate) fn play(mut self) -> Result<u64, String> {
         if self.trace {
             for s in &self.services {
                 println!("{}: {:?} {:?}", s.name, s.restart, s.depends_on);
