@@ -1,5 +1,9 @@
 //! Build script: embeds the catalogue's folders (`services/<name>/`, those with a `service.toml`)
 //! into the tool, so that `orlop new` needs nothing but the one executable.
+#![expect(
+    clippy::print_stdout,
+    reason = "cargo reads a build script's instructions from its output"
+)]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

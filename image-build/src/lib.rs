@@ -3,15 +3,39 @@
 //! No root, no Docker, no loop device; nothing of the host's is changed but the user's cache
 //! folder. `main.rs` is the command line over this library.
 //!
-//! The way of a build: the machine's folder is read and checked ([`machine_folder`], `check`),
-//! packages are resolved and fetched (`apt`), each image becomes a [`tree::Tree`] in memory
-//! (`image`), all of them become one EROFS file (`system`, `erofs`), and the kernel's modules and
-//! PID 1 become the initramfs (`kernel`, `initramfs`).
+//! The way of a build: the machine's folder is read and checked ([`machine_folder`]), packages are
+//! resolved and fetched ([`packages`], [`apt`]), each image becomes a [`tree::Tree`] in memory
+//! ([`image`]), all of them become one EROFS file ([`system`], [`erofs`]), and the kernel's
+//! modules and PID 1 become the initramfs ([`kernel`], [`initramfs`]).
 #![forbid(unsafe_code)]
 
+pub mod apt;
+pub mod boot_json;
+mod build;
 pub mod build_info;
+pub mod cache;
+pub mod catalogue;
+mod check;
+pub mod cpio;
+pub mod deb;
+pub mod erofs;
+pub mod image;
+pub mod initramfs;
+pub mod kernel;
+pub mod lock;
+pub mod machine_folder;
+mod new;
 pub mod options;
+pub mod packages;
+pub mod progress;
 pub mod run;
+pub mod runtime;
+pub mod system;
+pub mod tree;
 
+pub use build::build;
 pub use build_info::{BuildInfo, ForwardedPort};
+pub use catalogue::{CatalogueService, catalogue};
+pub use check::check;
+pub use new::new;
 pub use options::{BuildOptions, Built};

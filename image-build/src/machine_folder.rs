@@ -1,0 +1,285 @@
+//! Reads a machine's folder: `system.toml` and `services/<name>/`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use orlop_config::{Checked, Diagnostic, Severity, SourceFile, Sources};
+
+use crate::catalogue;
+use crate::tree::{Blob, Node, Tree};
+
+/// What was read; files that could not be are diagnostics.
+#[derive(Debug)]
+pub struct MachineFolder {
+    /// The folder.
+    pub path: PathBuf,
+    /// Its name: the machine's.
+    pub name: String,
+    /// Each service's whole folder, by name.
+    pub services: BTreeMap<String, Tree>,
+    sources: Sources,
+    unreadable: Vec<Diagnostic>,
+}
+
+impl MachineFolder {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the folder itself is not there, or is no machine's.
+    pub fn load(path: &Path) -> Result<Self> {
+        let path = fs::canonicalize(path).with_context(|| format!("open {}", path.display()))?;
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or("machine")
+            .to_owned();
+        if !path.join("system.toml").exists() && !path.join("services").exists() {
+            bail!(
+                "{}: no machine here (neither system.toml nor services/); `orlop new` makes one",
+                path.display()
+            );
+        }
+        let mut folder = Self {
+            name,
+            services: BTreeMap::new(),
+            sources: Sources {
+                images: catalogue::images(),
+                ..Sources::default()
+            },
+            unreadable: Vec::new(),
+            path,
+        };
+        folder.sources.system = folder.read("system.toml", false);
+        for name in folder.service_names()? {
+            let shown = format!("services/{name}/service.toml");
+            if let Some(source) = folder.read(&shown, true) {
+                folder.sources.services.insert(name.clone(), source);
+            }
+            let path = folder.path.join("services").join(&name);
+            match load_tree(&path) {
+                Ok(tree) => {
+                    folder.services.insert(name, tree);
+                }
+                Err(error) => {
+                    folder.refuse(&shown, 1, &format!("the folder cannot be read: {error:#}"))
+                }
+            }
+        }
+        Ok(folder)
+    }
+
+    /// Checks everything: every finding of every file, those of the reading included.
+    #[must_use]
+    pub fn check(&self) -> Checked {
+        let mut checked = orlop_config::check(&self.sources);
+        for diagnostic in &self.unreadable {
+            let service = diagnostic
+                .file
+                .strip_prefix("services/")
+                .and_then(|rest| rest.split('/').next());
+            if let Some(service) = service {
+                checked.services.retain(|name, _| name.as_str() != service);
+                checked
+                    .broken
+                    .insert(service.to_owned(), diagnostic.to_string());
+            }
+        }
+        checked.diagnostics.extend(self.unreadable.iter().cloned());
+        checked
+            .diagnostics
+            .sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+        checked
+    }
+
+    /// `system.toml` as written; `None` when there is none.
+    #[must_use]
+    pub fn system_toml(&self) -> Option<&str> {
+        self.sources
+            .system
+            .as_ref()
+            .map(|source| source.text.as_str())
+    }
+
+    fn service_names(&self) -> Result<Vec<String>> {
+        let path = self.path.join("services");
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(|| format!("list {}", path.display())),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.with_context(|| format!("list {}", path.display()))?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if entry.path().is_dir() && !name.starts_with('.') {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// A manifest's text; what is wrong with it becomes a diagnostic.
+    fn read(&mut self, shown: &str, required: bool) -> Option<SourceFile> {
+        match fs::read(self.path.join(shown)) {
+            Ok(bytes) => match String::from_utf8(bytes) {
+                Ok(text) => {
+                    return Some(SourceFile {
+                        path: shown.to_owned(),
+                        text,
+                    });
+                }
+                Err(error) => {
+                    let good = error.utf8_error().valid_up_to();
+                    let before = error.as_bytes().get(..good).unwrap_or_default();
+                    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+                    self.refuse(shown, line, "not UTF-8 text; save the file as UTF-8");
+                }
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if required {
+                    self.refuse(
+                        shown,
+                        1,
+                        "the file is missing; write one, or remove the folder",
+                    );
+                }
+            }
+            Err(error) => self.refuse(shown, 1, &format!("the file cannot be read: {error}")),
+        }
+        None
+    }
+
+    fn refuse(&mut self, shown: &str, line: usize, message: &str) {
+        self.unreadable.push(Diagnostic {
+            severity: Severity::Error,
+            file: shown.to_owned(),
+            line,
+            column: 1,
+            line_text: String::new(),
+            caret: 0,
+            caret_width: 1,
+            key: String::new(),
+            message: message.to_owned(),
+        });
+    }
+}
+
+/// A folder of the workstation as a tree of root's: modes only say who may execute, so that a
+/// checkout's umask changes nothing.
+fn load_tree(folder: &Path) -> Result<Tree> {
+    let mut tree = Tree::default();
+    let mut pending = vec![(folder.to_owned(), String::new())];
+    while let Some((path, name)) = pending.pop() {
+        for entry in fs::read_dir(&path).with_context(|| format!("list {}", path.display()))? {
+            let path = entry
+                .with_context(|| format!("list {}", path.display()))?
+                .path();
+            let base = path.file_name().and_then(|base| base.to_str());
+            let base =
+                base.with_context(|| format!("{}: the name is not UTF-8", path.display()))?;
+            let name = if name.is_empty() {
+                base.to_owned()
+            } else {
+                format!("{name}/{base}")
+            };
+            let found = path
+                .symlink_metadata()
+                .with_context(|| format!("read {}", path.display()))?;
+            let node = if found.is_dir() {
+                pending.push((path, name.clone()));
+                Node::directory(0o755)
+            } else if found.is_symlink() {
+                let target =
+                    fs::read_link(&path).with_context(|| format!("read {}", path.display()))?;
+                Node::symlink(
+                    target
+                        .to_str()
+                        .with_context(|| format!("{}: the target is not UTF-8", path.display()))?,
+                )
+            } else if found.is_file() {
+                let executable = found.permissions().mode() & 0o111 != 0;
+                let blob =
+                    Blob::from_file(&path).with_context(|| format!("read {}", path.display()))?;
+                Node::file(blob, if executable { 0o755 } else { 0o644 })
+            } else {
+                bail!("{}: neither a file nor a folder nor a link", path.display());
+            };
+            tree.insert(&name, node)?;
+        }
+    }
+    Ok(tree)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn unreadable_manifests_are_diagnostics_of_their_services() {
+        let folder = machine(&[
+            ("system.toml", b""),
+            ("services/bad/service.toml", b"# one\n\xff\n"),
+            ("services/none/readme", b""),
+        ]);
+        let checked = MachineFolder::load(folder.path()).unwrap().check();
+        let said: Vec<String> = checked
+            .diagnostics
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "services/bad/service.toml:2:1: not UTF-8 text; save the file as UTF-8",
+                "services/none/service.toml:1:1: the file is missing; write one, or remove the folder",
+            ]
+        );
+        assert_eq!(checked.broken.keys().collect::<Vec<_>>(), ["bad", "none"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_no_machine_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = MachineFolder::load(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.ends_with(
+                "no machine here (neither system.toml nor services/); `orlop new` makes one"
+            ),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_services_folder_is_carried_whole() {
+        let folder = machine(&[
+            ("services/web/service.toml", b""),
+            ("services/web/html/index.html", b"hello"),
+        ]);
+        std::os::unix::fs::symlink("index.html", folder.path().join("services/web/html/link"))
+            .unwrap();
+        let loaded = MachineFolder::load(folder.path()).unwrap();
+        let names: Vec<&str> = loaded.services["web"]
+            .iter()
+            .map(|(name, _)| name)
+            .collect();
+        assert_eq!(
+            names,
+            ["", "html", "html/index.html", "html/link", "service.toml"]
+        );
+    }
+}

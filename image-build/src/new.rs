@@ -1,0 +1,86 @@
+//! `orlop new`: a machine's folder to start from.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::catalogue::catalogue;
+
+/// `system.toml` of a new machine: every key, with its default.
+const SYSTEM_TOML: &str = include_str!("starter/system.toml");
+/// `.gitignore` of a new machine.
+const GITIGNORE: &str = include_str!("starter/gitignore");
+
+/// Makes `dir` (and what is above it) a machine's folder: a commented `system.toml` and every
+/// service of the catalogue.
+///
+/// # Errors
+/// When `dir` is there and not empty, or cannot be written.
+pub fn new(dir: &Path) -> Result<()> {
+    match fs::read_dir(dir) {
+        Ok(mut entries) => {
+            if entries.next().is_some() {
+                bail!(
+                    "{} is not empty; name a folder that does not exist yet",
+                    dir.display()
+                );
+            }
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("open {}", dir.display())),
+    }
+    write(&dir.join("system.toml"), SYSTEM_TOML.as_bytes())?;
+    write(&dir.join(".gitignore"), GITIGNORE.as_bytes())?;
+    for service in catalogue() {
+        for (file, bytes) in &service.files {
+            write(&dir.join("services").join(&service.name).join(file), bytes)?;
+        }
+    }
+    Ok(())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+    fs::write(path, bytes).with_context(|| format!("write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine_folder::MachineFolder;
+
+    #[test]
+    fn a_new_machine_has_no_errors() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("some/machine");
+        new(&dir).unwrap();
+        let checked = MachineFolder::load(&dir).unwrap().check();
+        let said: Vec<String> = checked
+            .diagnostics
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(said, [""; 0]);
+        let expected: Vec<String> = catalogue()
+            .into_iter()
+            .map(|service| service.name)
+            .collect();
+        let names: Vec<&str> = checked.services.keys().map(|name| name.as_str()).collect();
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn what_is_there_is_not_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("mine"), "x").unwrap();
+        let error = new(folder.path()).unwrap_err().to_string();
+        assert!(
+            error.ends_with("is not empty; name a folder that does not exist yet"),
+            "{error}"
+        );
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

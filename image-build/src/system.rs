@@ -1,0 +1,72 @@
+//! The system's tree: what the machine mounts as `/` (`docs/architecture.md`, "A built machine").
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+
+use crate::kernel::Kernel;
+use crate::tree::{Blob, Node, Tree};
+
+/// What the system is put together from.
+#[derive(Debug)]
+pub struct Parts<'a> {
+    /// `system.toml` as written, if there is one.
+    pub system_toml: Option<&'a str>,
+    /// Every service's folder, broken ones too: the machine says the same sentence as `check`.
+    pub services: &'a BTreeMap<String, Tree>,
+    /// Every image.
+    pub images: BTreeMap<String, Tree>,
+    /// For the modules of the later batches.
+    pub kernel: &'a Kernel,
+    /// `boot.json`.
+    pub boot_json: &'a str,
+    /// The multi-call binary.
+    pub program: &'a Blob,
+}
+
+/// Puts it together.
+///
+/// # Errors
+/// When a name does not fit into a tree.
+pub fn tree(parts: Parts<'_>) -> Result<Tree> {
+    let mut tree = Tree::default();
+    for name in [
+        "proc",
+        "sys",
+        "dev",
+        "run",
+        "state",
+        "images",
+        "etc/orlop/services",
+    ] {
+        tree.make_directory(name)?;
+    }
+    if let Some(text) = parts.system_toml {
+        tree.insert("etc/orlop/system.toml", text_file(text))?;
+    }
+    for (name, folder) in parts.services {
+        tree.graft(&format!("etc/orlop/services/{name}"), folder.clone())?;
+    }
+    tree.insert("etc/orlop/boot.json", text_file(parts.boot_json))?;
+    for (name, image) in parts.images {
+        tree.graft(&format!("images/{name}"), image)?;
+    }
+    tree.make_directory("lib/modules")?;
+    for name in parts.kernel.batches.iter().skip(1).flatten() {
+        if let Some(blob) = parts.kernel.modules.get(name) {
+            tree.insert(
+                &format!("lib/modules/{name}.ko"),
+                Node::file(blob.clone(), 0o644),
+            )?;
+        }
+    }
+    tree.insert(
+        "usr/lib/orlop/services",
+        Node::file(parts.program.clone(), 0o755),
+    )?;
+    Ok(tree)
+}
+
+fn text_file(text: &str) -> Node {
+    Node::file(Blob::from_bytes(text.as_bytes()), 0o644)
+}
