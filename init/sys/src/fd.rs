@@ -65,6 +65,16 @@ pub(crate) fn close_all_but(sorted: &[RawFd]) -> Result<(), Errno> {
     close_range(first, u32::MAX)
 }
 
+/// Closes one descriptor by number in a forked child, which leaves by exec or `_exit` and so never
+/// drops the owner that its copy of the memory shows. Child-safe.
+///
+/// # Errors
+/// The errno of close_range(2).
+pub fn close_in_child(number: RawFd) -> Result<(), Errno> {
+    let number = u32::try_from(number).map_err(|_| Errno::EBADF)?;
+    close_range(number, number)
+}
+
 fn close_range(first: u32, last: u32) -> Result<(), Errno> {
     // SAFETY: only called in a forked child that uses none of these descriptors afterwards and
     // runs no destructor of their owners.

@@ -1,0 +1,257 @@
+//! A service's cgroup (cgroup v2 only, rule R12): `<base>/<service>` with its limits.
+//!
+//! All of these are files of cgroupfs: no call waits for a disk.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use orlop_config::Service;
+
+/// A cgroup controller that Orlop uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Controller {
+    /// `memory.max`, `memory.oom.group`.
+    Memory,
+    /// `cpu.max`.
+    Cpu,
+    /// `pids.max`.
+    Pids,
+}
+
+impl Controller {
+    const fn name(self) -> &'static str {
+        match self {
+            Controller::Memory => "memory",
+            Controller::Cpu => "cpu",
+            Controller::Pids => "pids",
+        }
+    }
+}
+
+/// One file to write in a new cgroup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// Whose file it is.
+    pub controller: Controller,
+    /// The file's name.
+    pub file: &'static str,
+    /// What is written.
+    pub value: String,
+}
+
+/// What went wrong with a cgroup.
+#[derive(Debug, thiserror::Error)]
+pub enum CgroupError {
+    /// A directory could not be made.
+    #[error("making the cgroup {}", path.display())]
+    Create {
+        /// The directory.
+        path: PathBuf,
+        /// mkdir(2)'s.
+        source: io::Error,
+    },
+    /// A file could not be written.
+    #[error("writing {value:?} to {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What was to be written.
+        value: String,
+        /// write(2)'s.
+        source: io::Error,
+    },
+    /// A file or directory could not be opened or read.
+    #[error("reading {}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// open(2)'s or read(2)'s.
+        source: io::Error,
+    },
+    /// A directory could not be removed: a process is still in it.
+    #[error("removing the cgroup {}", path.display())]
+    Remove {
+        /// The directory.
+        path: PathBuf,
+        /// rmdir(2)'s.
+        source: io::Error,
+    },
+}
+
+/// The limits of a service: only those that differ from the kernel's default.
+#[must_use]
+pub fn plan_limits(service: &Service) -> Vec<Limit> {
+    let mut limits = Vec::new();
+    let mut limit = |controller, file, value| {
+        limits.push(Limit {
+            controller,
+            file,
+            value,
+        })
+    };
+    if let Some(bytes) = service.mem_limit {
+        limit(Controller::Memory, "memory.max", bytes.to_string());
+        // One process of a service that is killed alone leaves a broken rest behind.
+        limit(Controller::Memory, "memory.oom.group", "1".to_owned());
+    }
+    if let Some(thousandths) = service.milli_cpus {
+        let micros = thousandths.saturating_mul(CPU_PERIOD_US) / 1000;
+        limit(
+            Controller::Cpu,
+            "cpu.max",
+            format!("{} {CPU_PERIOD_US}", micros.max(CPU_LEAST_US)),
+        );
+    }
+    if let Some(count) = service.pids_limit {
+        limit(Controller::Pids, "pids.max", count.to_string());
+    }
+    limits
+}
+
+/// Makes the controllers usable in the children of `base`. What `base`'s parents need is the
+/// caller's. Those that are on already cost nothing.
+///
+/// # Errors
+/// [`CgroupError::Write`]; ENOENT when the kernel or the parent does not have the controller.
+pub fn enable_controllers(base: &Path, needed: &[Controller]) -> Result<(), CgroupError> {
+    let file = base.join("cgroup.subtree_control");
+    let enabled = read(&file)?;
+    let missing = needed.iter().filter(|controller| {
+        !enabled
+            .split_whitespace()
+            .any(|name| name == controller.name())
+    });
+    let value = missing
+        .map(|controller| format!("+{}", controller.name()))
+        .collect::<Vec<_>>()
+        .join(" ");
+    if value.is_empty() {
+        Ok(())
+    } else {
+        write(file, &value)
+    }
+}
+
+/// A service's cgroup. Dropping it leaves the directory.
+#[derive(Debug)]
+pub struct Cgroup {
+    path: PathBuf,
+    directory: OwnedFd,
+}
+
+impl Cgroup {
+    /// Makes (or takes over) `<base>/<name>` and writes the limits. `base` exists.
+    ///
+    /// # Errors
+    /// [`CgroupError`]; the directory may be left then.
+    pub fn create(base: &Path, name: &str, limits: &[Limit]) -> Result<Self, CgroupError> {
+        let path = base.join(name);
+        match fs::create_dir(&path) {
+            Err(source) if source.kind() != ErrorKind::AlreadyExists => {
+                return Err(CgroupError::Create { path, source });
+            }
+            _ => {}
+        }
+        for limit in limits {
+            write(path.join(limit.file), &limit.value)?;
+        }
+        let directory = fs::File::open(&path).map_err(|source| CgroupError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Self {
+            path,
+            directory: directory.into(),
+        })
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// `cgroup.events`, which inotify reports as modified when `populated` changes (read it again:
+    /// changes may be merged, edge 15).
+    #[must_use]
+    pub fn events_path(&self) -> PathBuf {
+        self.path.join("cgroup.events")
+    }
+
+    /// Whether a living process is in it or below.
+    ///
+    /// # Errors
+    /// [`CgroupError::Read`].
+    pub fn is_populated(&self) -> Result<bool, CgroupError> {
+        Ok(read(&self.events_path())?
+            .lines()
+            .any(|line| line == "populated 1"))
+    }
+
+    /// SIGKILL to every process in it and below.
+    ///
+    /// # Errors
+    /// [`CgroupError::Write`].
+    pub fn kill(&self) -> Result<(), CgroupError> {
+        write(self.path.join("cgroup.kill"), "1")
+    }
+
+    /// Removes it and the cgroups that the service made in it, deepest first (edge 20).
+    ///
+    /// # Errors
+    /// [`CgroupError::Remove`]; EBUSY while it is populated.
+    pub fn remove(&self) -> Result<(), CgroupError> {
+        remove(&self.path)
+    }
+}
+
+impl AsFd for Cgroup {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.directory.as_fd()
+    }
+}
+
+fn remove(path: &Path) -> Result<(), CgroupError> {
+    let failed = |source| CgroupError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            remove(&entry.path())?;
+        }
+    }
+    match fs::remove_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        result => result.map_err(|source| CgroupError::Remove {
+            path: path.to_owned(),
+            source,
+        }),
+    }
+}
+
+fn read(path: &Path) -> Result<String, CgroupError> {
+    fs::read_to_string(path).map_err(|source| CgroupError::Read {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn write(path: PathBuf, value: &str) -> Result<(), CgroupError> {
+    fs::write(&path, value).map_err(|source| CgroupError::Write {
+        path,
+        value: value.to_owned(),
+        source,
+    })
+}
+
+const CPU_PERIOD_US: u64 = 100_000;
+/// The kernel refuses a quota below 1 ms.
+const CPU_LEAST_US: u64 = 1_000;

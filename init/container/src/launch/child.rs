@@ -1,0 +1,179 @@
+//! The child between clone3 and execve: prepared system calls, nothing allocated, no std.
+
+use std::ffi::CString;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{chdir, fchdir, pivot_root, sethostname, setsid, write};
+use orlop_sys::{credentials, exec, fd, path, seccomp, signals};
+
+use super::report::{Part, Report, StepError, at};
+use super::{LaunchFds, Prepared, mounts};
+use crate::namespaces::proc_write;
+use crate::plan::{Credentials, LaunchPlan, Step};
+
+/// What steps hand to later ones.
+#[derive(Default)]
+pub(super) struct Registers {
+    /// The container's root directory.
+    pub(super) root: Option<OwnedFd>,
+    /// The verified null device.
+    pub(super) null: Option<OwnedFd>,
+    /// The empty directory that masks directories, once it is attached.
+    pub(super) empty: Option<OwnedFd>,
+}
+
+impl Registers {
+    pub(super) fn root(&self) -> Result<&OwnedFd, Errno> {
+        self.root.as_ref().ok_or(Errno::EBADF)
+    }
+}
+
+/// Works through the plan; returns the exit code when it could not exec.
+pub(super) fn run(plan: &LaunchPlan, fds: &LaunchFds<'_>, prepared: &Prepared) -> i32 {
+    let mut registers = Registers::default();
+    for (step, number) in plan.steps.iter().zip(0..) {
+        if let Err((part, errno)) = perform(step, plan, fds, prepared, &mut registers) {
+            let report = Report {
+                step: number,
+                part,
+                errno,
+            };
+            // Nobody else could be told.
+            let _ = write(prepared.report.as_fd(), &report.to_bytes());
+            break;
+        }
+    }
+    127
+}
+
+fn perform(
+    step: &Step,
+    plan: &LaunchPlan,
+    fds: &LaunchFds<'_>,
+    prepared: &Prepared,
+    registers: &mut Registers,
+) -> Result<(), StepError> {
+    match step {
+        Step::AttachRoot(root) => registers.root = Some(mounts::attach_root(root, fds.namespaces)?),
+        Step::Mount(mount) => mounts::mount(mount, registers, fds.namespaces)?,
+        Step::Directory(place) => mounts::directory(place, registers)?,
+        Step::Node { path, device, mode } => mounts::node(path, device, *mode, registers)?,
+        Step::Symlink { content, path } => mounts::symlink(content, path, registers)?,
+        Step::MakeReadOnly(path) => mounts::make_read_only(path, registers)?,
+        Step::Mask(path) => mounts::mask(path, registers)?,
+        Step::ReadOnlyPath(path) => mounts::read_only_path(path, registers)?,
+        Step::OpenNull => registers.null = Some(mounts::open_null()?),
+        other => simple(other, plan, fds, prepared, registers).map_err(at(Part::Whole))?,
+    }
+    Ok(())
+}
+
+fn simple(
+    step: &Step,
+    plan: &LaunchPlan,
+    fds: &LaunchFds<'_>,
+    prepared: &Prepared,
+    registers: &Registers,
+) -> Result<(), Errno> {
+    match step {
+        Step::ResetSignals => signals::reset(),
+        Step::NewSession => setsid().map(drop),
+        Step::Umask(mask) => {
+            umask(Mode::from_bits_truncate(*mask));
+            Ok(())
+        }
+        Step::ResetOomScore => proc_write(fds.proc.as_fd(), c"self/oom_score_adj", b"0"),
+        Step::PrivateMounts => {
+            let none = None::<&std::ffi::CStr>;
+            mount(
+                none,
+                c"/",
+                none,
+                MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+                none,
+            )
+        }
+        Step::JoinNetwork => setns(
+            fds.namespaces.net.as_ref().ok_or(Errno::EBADF)?,
+            CloneFlags::CLONE_NEWNET,
+        ),
+        Step::Hostname(name) => sethostname(name),
+        Step::PivotRoot => {
+            fchdir(registers.root()?)?;
+            pivot_root(c".", c".")?;
+            // The machine's root now lies over the new one, at the same place.
+            umount2(c".", MntFlags::MNT_DETACH)?;
+            chdir(c"/")
+        }
+        Step::EnterUser => {
+            setns(
+                fds.namespaces.user.as_ref().ok_or(Errno::EBADF)?,
+                CloneFlags::CLONE_NEWUSER,
+            )?;
+            unshare(CloneFlags::CLONE_NEWNS)
+        }
+        Step::Credentials(credentials) => become_user(credentials),
+        Step::Limit(resource, soft, hard) => credentials::set_limit(*resource, *soft, *hard),
+        Step::WorkingDir(directory) => {
+            chdir(directory.as_c_str())?;
+            if path::working_dir_is_inside()? {
+                Ok(())
+            } else {
+                Err(Errno::EXDEV)
+            }
+        }
+        Step::Descriptors => {
+            prepared
+                .placed()
+                .try_for_each(|(number, stream)| fd::place_at(stream, number))?;
+            fd::close_on_exec_from(u32::try_from(prepared.first_private).map_err(|_| Errno::EBADF)?)
+        }
+        Step::NoNewPrivileges => credentials::no_new_privileges(),
+        Step::Seccomp(program) => seccomp::install(program),
+        Step::Exec(candidates) => Err(exec_first(candidates, plan)),
+        Step::ExecInit => {
+            let program = prepared.init_program.as_ref().ok_or(Errno::EBADF)?;
+            Err(exec::execve_fd(program.as_fd(), &plan.argv, &plan.envp))
+        }
+        // The others are performed by `perform`.
+        _ => Err(Errno::ENOTSUP),
+    }
+}
+
+fn become_user(user: &Credentials) -> Result<(), Errno> {
+    let held = user.capabilities;
+    credentials::limit_bounding_set(held)?;
+    // Root gets what the bounding set leaves at execve; another user keeps it only as ambient,
+    // which the kernel allows only for what is inheritable too (rule R9: empty for all others).
+    let ambient = if user.uid == 0 { 0 } else { held };
+    if ambient != 0 {
+        credentials::keep_over_set_ids()?;
+    }
+    credentials::set_ids(user.uid, user.gid, &user.groups)?;
+    credentials::set_capabilities(held, ambient)?;
+    credentials::raise_ambient(ambient)
+}
+
+/// As execvp(3): goes on to the next path where the program is not; "not allowed" says more than
+/// "not there".
+fn exec_first(candidates: &[CString], plan: &LaunchPlan) -> Errno {
+    let mut refused = None;
+    for candidate in candidates {
+        match exec::execve(candidate, &plan.argv, &plan.envp) {
+            Errno::ENOENT | Errno::ENOTDIR => {}
+            Errno::EACCES => refused = Some(Errno::EACCES),
+            other => return other,
+        }
+    }
+    refused.unwrap_or(Errno::ENOENT)
+}
+
+/// Opens a path of the machine, in the child's copy of its mounts.
+pub(super) fn open_machine_path(path: &std::ffi::CStr) -> Result<OwnedFd, Errno> {
+    open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+}

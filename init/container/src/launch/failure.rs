@@ -1,0 +1,179 @@
+//! A failed launch in one sentence: who, which step, the errno by name, what to do about it.
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+use super::report::{Part, Report};
+use crate::plan::{Device, LaunchPlan, MountSource, Step};
+
+/// Why a launch failed before execve. Its `Display` is the sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaunchFailure {
+    /// The service.
+    pub service: String,
+    /// What was being done, such as `executing /usr/sbin/nginx`.
+    pub action: String,
+    /// The kernel's answer.
+    pub errno: Errno,
+    /// What it means and what to do, when that is known.
+    pub remedy: Option<String>,
+}
+
+impl std::error::Error for LaunchFailure {}
+
+impl fmt::Display for LaunchFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {:?}", self.service, self.action, self.errno)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, " ({remedy})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl LaunchFailure {
+    pub(super) fn new(plan: &LaunchPlan, report: Report) -> Self {
+        let step = plan.steps.get(usize::from(report.step));
+        Self {
+            service: plan.service.clone(),
+            action: step.map_or_else(
+                || format!("step {}", report.step),
+                |step| action(step, plan),
+            ),
+            errno: report.errno,
+            remedy: step.and_then(|step| remedy(step, plan, report)),
+        }
+    }
+}
+
+fn action(step: &Step, plan: &LaunchPlan) -> String {
+    match step {
+        Step::ResetSignals => "resetting signals".to_owned(),
+        Step::NewSession => "starting a session".to_owned(),
+        Step::Umask(_) => "setting the umask".to_owned(),
+        Step::ResetOomScore => "resetting oom_score_adj".to_owned(),
+        Step::PrivateMounts => "making mounts private".to_owned(),
+        Step::JoinNetwork => "joining the network namespace".to_owned(),
+        Step::Hostname(name) => format!("setting the hostname {name:?}"),
+        Step::OpenNull => "opening the machine's /dev/null".to_owned(),
+        Step::AttachRoot(root) => format!("mounting the image {}", root.image.to_string_lossy()),
+        Step::Mount(mount) => {
+            let target = mount.target.to_string_lossy();
+            match &mount.source {
+                MountSource::Fresh { fstype, .. } => {
+                    format!("mounting {} on /{target}", fstype.to_string_lossy())
+                }
+                MountSource::Machine { path, .. } => {
+                    format!("mounting {} on /{target}", path.to_string_lossy())
+                }
+            }
+        }
+        Step::Directory(place) => format!(
+            "making /{}/{}",
+            place.parent.to_string_lossy(),
+            place.name.to_string_lossy()
+        ),
+        Step::Node { path, device, .. } => {
+            let at = format!(
+                "/{}/{}",
+                path.parent.to_string_lossy(),
+                path.name.to_string_lossy()
+            );
+            match device {
+                Device::SameAs(source) => format!(
+                    "making {at} from the machine's {}",
+                    source.to_string_lossy()
+                ),
+                Device::Character { .. } => format!("making {at}"),
+            }
+        }
+        Step::Symlink { path, .. } => {
+            format!(
+                "making the link /{}/{}",
+                path.parent.to_string_lossy(),
+                path.name.to_string_lossy()
+            )
+        }
+        Step::MakeReadOnly(path) | Step::ReadOnlyPath(path) => {
+            format!("making /{} read-only", path.to_string_lossy())
+        }
+        Step::Mask(path) => format!("hiding /{}", path.to_string_lossy()),
+        Step::PivotRoot => "entering the root file system".to_owned(),
+        Step::EnterUser => "entering the user namespace".to_owned(),
+        Step::Credentials(user) => format!("becoming user {}:{}", user.uid, user.gid),
+        Step::Limit(resource, ..) => format!("limiting {resource:?}"),
+        Step::WorkingDir(path) => {
+            format!("entering the working directory {}", path.to_string_lossy())
+        }
+        Step::Descriptors => "placing descriptors".to_owned(),
+        Step::NoNewPrivileges => "setting no_new_privs".to_owned(),
+        Step::Seccomp(_) => "installing the seccomp filter".to_owned(),
+        Step::Exec(candidates) => match candidates.as_slice() {
+            [path] => format!("executing {}", path.to_string_lossy()),
+            _ => format!("executing {}", first_argument(plan)),
+        },
+        Step::ExecInit => "executing the init program".to_owned(),
+    }
+}
+
+fn remedy(step: &Step, plan: &LaunchPlan, report: Report) -> Option<String> {
+    let image = &plan.image;
+    match (step, report.part, report.errno) {
+        (Step::Exec(candidates), _, Errno::ENOENT) => Some(match candidates.as_slice() {
+            [_] => format!(
+                "the image {image:?} has no such file, or not the interpreter that it names; list its package in build.debian or the file in build.files"
+            ),
+            _ => format!(
+                "the image {image:?} has no such program in PATH; write its absolute path or add its package to build.debian"
+            ),
+        }),
+        (Step::Exec(_), _, Errno::EACCES) => Some(format!(
+            "in the image {image:?} it is not executable by this user; check its mode and `user`"
+        )),
+        (Step::Exec(_), _, Errno::ENOEXEC) => {
+            Some("it is neither an x86-64 program nor a script that begins with #!".to_owned())
+        }
+        (Step::ExecInit, _, Errno::EBADF) => {
+            Some("the machine has no multi-call binary to take `init` from".to_owned())
+        }
+        (Step::WorkingDir(_), _, Errno::ENOENT) => Some(format!(
+            "the image {image:?} has no such directory; list it in build.directories or change working_dir"
+        )),
+        (Step::WorkingDir(_), _, Errno::EXDEV) => Some("it lies outside the container".to_owned()),
+        (Step::AttachRoot(_), Part::Source, Errno::ENOENT) => {
+            Some(format!("the system has no image {image:?}; build it again"))
+        }
+        (Step::AttachRoot(_), Part::Idmap, Errno::EINVAL) => {
+            Some("its file system cannot be idmapped; images must lie on EROFS or ext4".to_owned())
+        }
+        (Step::Mount(mount), Part::Target, Errno::ENOENT | Errno::EROFS) => Some(format!(
+            "the image {image:?} has no /{}, and is read-only; create it by build.directories",
+            mount.target.to_string_lossy()
+        )),
+        (Step::Mount(_), Part::Target, Errno::ELOOP) => Some(format!(
+            "it is a symbolic link in the image {image:?}, which is refused"
+        )),
+        (Step::Mount(_), Part::Idmap, Errno::EINVAL) => {
+            Some("its file system cannot be idmapped; volumes must lie on ext4".to_owned())
+        }
+        (Step::Mount(_), Part::Attach, Errno::ENOTDIR) => {
+            Some("a file can only cover a file and a directory a directory".to_owned())
+        }
+        (Step::Mount(_) | Step::Node { .. }, Part::Source, Errno::ENOENT) => {
+            Some("the machine does not have it".to_owned())
+        }
+        (Step::Node { .. }, Part::Source, Errno::ENODEV) => Some("it is not a device".to_owned()),
+        (Step::Seccomp(_), _, Errno::EINVAL) => {
+            Some("the kernel refuses the filter; is CONFIG_SECCOMP_FILTER on?".to_owned())
+        }
+        _ => None,
+    }
+}
+
+fn first_argument(plan: &LaunchPlan) -> String {
+    plan.argv
+        .strings()
+        .first()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,182 @@
+//! A plan becomes a process: one clone3, then the child works through the steps.
+//!
+//! The parent never waits: the child reports over a close-on-exec pipe, whose end without a report
+//! means that execve happened.
+
+mod child;
+mod failure;
+mod mounts;
+mod report;
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::unistd::{pipe2, read};
+use orlop_sys::clone::{CloneArgs, clone_process};
+use orlop_sys::fd;
+
+use crate::namespaces::KeptNamespaces;
+use crate::plan::LaunchPlan;
+use crate::private_proc::PrivateProc;
+
+pub use failure::LaunchFailure;
+use report::Report;
+
+/// The descriptors of a launch; all are borrowed and stay the caller's.
+#[derive(Debug)]
+pub struct LaunchFds<'a> {
+    /// PID 1's own proc.
+    pub proc: &'a PrivateProc,
+    /// The service's kept namespaces.
+    pub namespaces: &'a KeptNamespaces,
+    /// The directory of the service's cgroup.
+    pub cgroup: BorrowedFd<'a>,
+    /// Standard input.
+    pub stdin: BorrowedFd<'a>,
+    /// Standard output; given to the service's user beforehand (fchown) so that it can reopen it.
+    pub stdout: BorrowedFd<'a>,
+    /// Standard error, likewise.
+    pub stderr: BorrowedFd<'a>,
+    /// The passed sockets, in the order of the plan's names.
+    pub listen: Vec<BorrowedFd<'a>>,
+    /// The multi-call binary, open for reading, when the manifest says `init = true`.
+    pub init_program: Option<BorrowedFd<'a>>,
+}
+
+/// A launch under way.
+#[derive(Debug)]
+pub struct Launching {
+    /// The main process, in the machine's pid namespace.
+    pub pid: i32,
+    /// Its pidfd.
+    pub pidfd: OwnedFd,
+    /// Non-blocking; readable when [`Launching::outcome`] has an answer.
+    pub report: OwnedFd,
+}
+
+/// What is known of a launch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LaunchOutcome {
+    /// The child is still at it.
+    Pending,
+    /// execve happened.
+    Executed,
+    /// It did not; the child has ended or is about to.
+    Failed(LaunchFailure),
+}
+
+/// Why no child was made. Nothing is left then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LaunchError {
+    /// The report's pipe.
+    #[error("making the report pipe")]
+    Pipe(#[source] Errno),
+    /// A descriptor could not be prepared.
+    #[error("duplicating the descriptors")]
+    Duplicate(#[source] Errno),
+    /// clone3(2).
+    #[error("cloning into the cgroup and new namespaces")]
+    Clone(#[source] Errno),
+    /// The plan names another number of sockets than are given.
+    #[error("the plan passes {planned} sockets and {given} were given")]
+    ListenCount {
+        /// By the plan.
+        planned: usize,
+        /// In [`LaunchFds::listen`].
+        given: usize,
+    },
+}
+
+/// Starts the plan's process and returns at once.
+///
+/// # Errors
+/// [`LaunchError`]; nothing is left then.
+pub fn launch(plan: &LaunchPlan, fds: &LaunchFds<'_>) -> Result<Launching, LaunchError> {
+    if plan.listen_count != fds.listen.len() {
+        return Err(LaunchError::ListenCount {
+            planned: plan.listen_count,
+            given: fds.listen.len(),
+        });
+    }
+    let (report, writer) = pipe2(OFlag::O_CLOEXEC).map_err(LaunchError::Pipe)?;
+    fd::set_nonblocking(report.as_fd()).map_err(LaunchError::Pipe)?;
+    let prepared = Prepared::new(fds, writer.as_fd()).map_err(LaunchError::Duplicate)?;
+    drop(writer);
+    let args = CloneArgs {
+        namespaces: plan.namespaces,
+        cgroup: Some(fds.cgroup),
+    };
+    let process =
+        clone_process(&args, || child::run(plan, fds, &prepared)).map_err(LaunchError::Clone)?;
+    Ok(Launching {
+        pid: process.pid,
+        pidfd: process.pidfd,
+        report,
+    })
+}
+
+impl Launching {
+    /// What is known, without blocking. `plan` is the one that was launched. The answer is used up
+    /// once it is not [`LaunchOutcome::Pending`].
+    ///
+    /// A child that is killed before execve counts as executed here; the reaper tells its end.
+    #[must_use]
+    pub fn outcome(&self, plan: &LaunchPlan) -> LaunchOutcome {
+        let mut bytes = [0; Report::LENGTH];
+        match read(&self.report, &mut bytes) {
+            Err(Errno::EAGAIN | Errno::EINTR) => LaunchOutcome::Pending,
+            Ok(Report::LENGTH) => {
+                LaunchOutcome::Failed(LaunchFailure::new(plan, Report::from_bytes(bytes)))
+            }
+            _ => LaunchOutcome::Executed,
+        }
+    }
+}
+
+/// Duplicates whose numbers lie above all that the container is given, so that putting one in its
+/// place never overwrites another.
+struct Prepared {
+    streams: [OwnedFd; 3],
+    listen: Vec<OwnedFd>,
+    init_program: Option<OwnedFd>,
+    report: OwnedFd,
+    /// The first number that is not passed on.
+    first_private: RawFd,
+}
+
+impl Prepared {
+    fn new(fds: &LaunchFds<'_>, report: BorrowedFd<'_>) -> Result<Self, Errno> {
+        let count = RawFd::try_from(fds.listen.len()).map_err(|_| Errno::EMFILE)?;
+        let first_private = 3 + count;
+        let above = |fd: BorrowedFd<'_>| fd::duplicate_from(fd, first_private);
+        Ok(Self {
+            streams: [above(fds.stdin)?, above(fds.stdout)?, above(fds.stderr)?],
+            listen: fds
+                .listen
+                .iter()
+                .map(|fd| above(fd.as_fd()))
+                .collect::<Result<_, _>>()?,
+            init_program: fds.init_program.map(above).transpose()?,
+            report: above(report)?,
+            first_private,
+        })
+    }
+
+    /// Standard streams and sockets with the numbers they get.
+    fn placed(&self) -> impl Iterator<Item = (RawFd, BorrowedFd<'_>)> {
+        (0..).zip(self.streams.iter().chain(&self.listen).map(AsFd::as_fd))
+    }
+}
+
+impl AsRawFd for Launching {
+    fn as_raw_fd(&self) -> RawFd {
+        self.report.as_raw_fd()
+    }
+}
+
+impl AsFd for Launching {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.report.as_fd()
+    }
+}

@@ -1,0 +1,162 @@
+//! The decision of a launch: pure, so that tests compare plans as values.
+
+mod filesystem;
+mod inputs;
+mod process;
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::CString;
+use std::path::{Component, Path};
+
+use nix::sched::CloneFlags;
+use orlop_config::Isolation;
+use orlop_sys::exec::StringVector;
+
+use crate::seccomp;
+use crate::user::{self, User, UserError};
+
+pub use inputs::{FileBind, LaunchInputs, ResolvedVolume, namespace_spec};
+pub use step::{Credentials, Device, Missing, Mount, MountSource, Overlay, Place, RootMount, Step};
+
+/// A launch, decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LaunchPlan {
+    /// The service's name, for sentences.
+    pub service: String,
+    /// The image's name, for sentences.
+    pub image: String,
+    /// What the child does.
+    pub steps: Vec<Step>,
+    /// How many sockets are passed from descriptor 3 on.
+    pub listen_count: usize,
+    /// What clone3 makes new: all but the kept user and network namespaces.
+    pub namespaces: CloneFlags,
+    /// The program's arguments.
+    pub argv: StringVector,
+    /// Its environment.
+    pub envp: StringVector,
+}
+
+/// Why no plan can be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// The manifest's `user`.
+    #[error("user")]
+    User(#[from] UserError),
+    /// A string with a NUL byte.
+    #[error("{0}: a NUL byte cannot be passed to the kernel")]
+    Nul(&'static str),
+    /// A path that is not absolute, or climbs.
+    #[error("{key}: {path:?} is not an absolute path without \"..\"")]
+    Path {
+        /// Which key or input.
+        key: &'static str,
+        /// The path as given.
+        path: String,
+    },
+    /// Neither entrypoint nor command.
+    #[error("command: nothing to run")]
+    NoCommand,
+}
+
+/// Decides a launch.
+///
+/// # Errors
+/// [`PlanError`]: what the manifest and the image say does not go together.
+pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
+    let service = inputs.service;
+    let user = user::resolve(&service.user, inputs.passwd, inputs.group)?;
+    let privileged = service.isolation == Isolation::Privileged;
+    let user_namespace = inputs::has_user_namespace(service);
+    let owner = Owner {
+        base: if user_namespace { inputs.id_base } else { 0 },
+        user: &user,
+    };
+
+    let mut steps = vec![
+        Step::ResetSignals,
+        Step::NewSession,
+        Step::Umask(0),
+        Step::ResetOomScore,
+        Step::PrivateMounts,
+    ];
+    if namespace_spec(service, inputs.id_base).network {
+        steps.push(Step::JoinNetwork);
+    }
+    steps.push(Step::Hostname(service.hostname.clone()));
+    steps.extend(filesystem::plan_filesystem(inputs, owner)?);
+    steps.push(Step::PivotRoot);
+    if user_namespace {
+        steps.push(Step::EnterUser);
+    }
+    steps.extend(process::limits());
+    let capabilities = process::capability_set(&service.capabilities);
+    steps.push(Step::Credentials(Credentials {
+        uid: user.uid,
+        gid: user.gid,
+        groups: user.groups.clone(),
+        capabilities,
+    }));
+    steps.push(Step::Umask(0o022));
+    steps.push(Step::WorkingDir(absolute(
+        "working_dir",
+        &service.working_dir,
+    )?));
+    steps.push(Step::Descriptors);
+    if !privileged {
+        steps.push(Step::NoNewPrivileges);
+        steps.push(Step::Seccomp(seccomp::program(capabilities)));
+    }
+    let environment = process::environment(service, &user, inputs.listen_names);
+    let (argv, exec) = process::program(service, &environment)?;
+    steps.push(exec);
+    Ok(LaunchPlan {
+        service: service.name.to_string(),
+        image: service.image.to_string(),
+        steps,
+        listen_count: inputs.listen_names.len(),
+        namespaces: CloneFlags::CLONE_NEWPID
+            | CloneFlags::CLONE_NEWNS
+            | CloneFlags::CLONE_NEWIPC
+            | CloneFlags::CLONE_NEWUTS
+            | CloneFlags::CLONE_NEWCGROUP,
+        argv,
+        envp: process::environment_strings(&environment)?,
+    })
+}
+
+/// How ids of the container appear on the machine.
+#[derive(Debug, Clone, Copy)]
+struct Owner<'a> {
+    base: u32,
+    user: &'a User,
+}
+
+fn absolute(key: &'static str, path: &Path) -> Result<CString, PlanError> {
+    let plain = |component| matches!(component, Component::RootDir | Component::Normal(_));
+    if !path.is_absolute() || !path.components().all(plain) {
+        return Err(PlanError::Path {
+            key,
+            path: path.display().to_string(),
+        });
+    }
+    text(key, path.as_os_str().as_encoded_bytes())
+}
+
+/// The path as the container's root directory's descriptor sees it: without the leading slash.
+fn in_root(key: &'static str, path: &Path) -> Result<CString, PlanError> {
+    let path = absolute(key, path)?;
+    let relative: Vec<u8> = path
+        .to_bytes()
+        .iter()
+        .copied()
+        .skip_while(|&byte| byte == b'/')
+        .collect();
+    text(key, if relative.is_empty() { b"." } else { &relative })
+}
+
+fn text(key: &'static str, bytes: &[u8]) -> Result<CString, PlanError> {
+    CString::new(bytes).map_err(|_| PlanError::Nul(key))
+}
