@@ -28,6 +28,8 @@ mod pool;
 mod request;
 mod sockets;
 mod sysctl;
+#[cfg(test)]
+mod tests;
 
 use std::net::Ipv4Addr;
 use std::os::fd::{BorrowedFd, OwnedFd};

@@ -574,10 +574,8 @@ impl Owner {
         let mut addresses = BTreeSet::new();
         for change in &listed {
             match change {
-                Change::Link { index, .. } => drop(links.insert(*index)),
-                Change::Address { index, address, .. } => {
-                    drop(addresses.insert((*index, *address)))
-                }
+                Change::Link { index, .. } => links.extend([*index]),
+                Change::Address { index, address, .. } => addresses.extend([(*index, *address)]),
                 _ => {}
             }
         }

@@ -9,7 +9,8 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sched::CloneFlags;
 use nix::sys::stat::Mode;
-use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, fexecve, setsid, write};
+use nix::sys::wait::waitpid;
+use nix::unistd::{Pid, chdir, dup2_stderr, dup2_stdin, dup2_stdout, fexecve, setsid, write};
 
 use crate::clone::{CloneArgs, clone_process, exit_now};
 use crate::signals;
@@ -54,28 +55,30 @@ fn become_shell(shell: BorrowedFd<'_>) -> Result<(), Errno> {
     setsid()?;
     let console = open(CONSOLE, OFlag::O_RDWR, Mode::empty())?;
     // Without a controlling terminal there is no job control; the shell works all the same.
-    let _no_job_control = crate::console::make_controlling(console.as_fd());
+    let _no_job_control = crate::tty::make_controlling(console.as_fd());
     dup2_stdin(&console)?;
     dup2_stdout(&console)?;
     dup2_stderr(&console)?;
     let _stays_where_it_is = chdir("/");
-    let environment = [c"PATH=/usr/bin:/bin", c"HOME=/", c"TERM=vt100", c"PS1=orlop-emergency# "];
+    let environment = [
+        c"PATH=/usr/bin:/bin",
+        c"HOME=/",
+        c"TERM=vt100",
+        c"PS1=orlop-emergency# ",
+    ];
     fexecve(shell, &[c"sh"], &environment).map(drop)
 }
 
-/// Reaps until `pid` has ended; for ever without one.
+/// Reaps until `pid` has ended; for ever without one. The loop of PID 1 is no more: this is the one
+/// place that waits now.
 fn wait_for(pid: Option<i32>) {
     loop {
-        match crate::reaper::wait_any() {
-            Ok(ended) if Some(ended) == pid => return,
-            Ok(_) => {}
-            // No children: only a signal, and nothing answers those any more, would end the pause.
-            Err(_) => {
-                if pid.is_some() {
-                    return;
-                }
-                nix::unistd::pause();
-            }
+        match waitpid(None, None) {
+            Ok(ended) if pid.is_some() && ended.pid().map(Pid::as_raw) == pid => return,
+            Err(Errno::ECHILD) if pid.is_some() => return,
+            Err(Errno::ECHILD) => nix::unistd::pause(),
+            // EINVAL: ended by a real-time signal, for which nix has no name. EINTR: a signal.
+            Ok(_) | Err(_) => {}
         }
     }
 }

@@ -279,7 +279,7 @@ pub(super) fn port(protocol: Protocol, port: u16) -> Vec<Expression> {
 
 /// ICMP (1) or ICMPv6 (58) of the types `first` to `last`.
 pub(super) fn icmp(protocol: u8, first: u8, last: u8) -> Vec<Expression> {
-    vec![
+    let mut rule = vec![
         Expression::Meta(Meta::L4proto),
         equal(&[protocol]),
         Expression::Payload {
@@ -287,9 +287,14 @@ pub(super) fn icmp(protocol: u8, first: u8, last: u8) -> Vec<Expression> {
             offset: 0,
             length: 1,
         },
-        Expression::Compare(Comparison::AtLeast, vec![first]),
-        Expression::Compare(Comparison::AtMost, vec![last]),
-    ]
+    ];
+    if first == last {
+        rule.push(equal(&[first]));
+    } else {
+        rule.push(Expression::Compare(Comparison::AtLeast, vec![first]));
+        rule.push(Expression::Compare(Comparison::AtMost, vec![last]));
+    }
+    rule
 }
 
 /// `ct state`: any of the bits.

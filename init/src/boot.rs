@@ -1,0 +1,165 @@
+//! The boot, from the kernel's hand-over to the first service, top to bottom.
+//!
+//! Each stage takes the typed result of the ones before it, so the types force the order. A stage
+//! ends well, degraded (said, and the boot goes on), or fatally (the emergency console).
+
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use orlop_config::ConsoleAccess;
+use serde_json::json;
+
+use crate::boot_info::BootInfo;
+use crate::clock::boottime;
+use crate::emergency;
+use crate::machine::{self, Booted};
+use crate::reaper::Reaper;
+use crate::report::Report;
+use crate::signals;
+use crate::stage::{Done, Fatal, Stage};
+use crate::stages::storage::NEW_ROOT;
+use crate::stages::{
+    devices, early_mounts, identity, kernel_modules, load_config, storage, switch_root,
+};
+
+/// Boots, runs the machine until somebody ends it, ends it.
+pub async fn boot() -> ! {
+    let report = Report::new();
+    let handed_over = boottime();
+    let early = stage(&report, Stage::EarlyMounts, async { early_mounts::run() }).await;
+    if let Some(busybox) = early.busybox {
+        emergency::keep_busybox(busybox);
+    }
+    report.open_console();
+    greet(&report);
+    let reaper = start_reaper(&report);
+
+    let info = stage(&report, Stage::KernelModules, kernel_modules::run(&reaper)).await;
+    emergency::allow_shell(info.console != "off");
+    require_memory(&report, &info);
+    let devices = stage(&report, Stage::Devices, devices::run()).await;
+    let storage = stage(&report, Stage::Storage, storage::run(&reaper, &devices)).await;
+    let root = Path::new(NEW_ROOT);
+    stage(&report, Stage::SwitchRoot, async { switch_root::run(root) }).await;
+
+    let config_root = Path::new(load_config::CONFIG_ROOT);
+    let images = Path::new(load_config::IMAGES_ROOT);
+    let load = async { load_config::run(config_root, images) };
+    let config = stage(&report, Stage::LoadConfig, load).await;
+    emergency::allow_shell(config.machine.access.console == ConsoleAccess::Shell);
+    if early.cmdline.emergency {
+        emergency::enter_with_report(
+            &report,
+            "asked for by orlop.emergency on the kernel's command line",
+        );
+    }
+    let identify = identity::run(&reaper, &config.machine, info.epoch);
+    let identity = stage(&report, Stage::Identity, identify).await;
+
+    // From here on the loop owns everything; stage `network` runs in its background.
+    machine::run(Booted {
+        report,
+        reaper,
+        info,
+        storage,
+        config,
+        identity,
+        handed_over,
+    })
+    .await
+}
+
+/// Runs one stage, says how long it took, and ends on the emergency console when it is fatal.
+async fn stage<T>(
+    report: &Report,
+    stage: Stage,
+    work: impl Future<Output = Result<Done<T>, Fatal>>,
+) -> T {
+    let started = boottime();
+    match work.await {
+        Ok(done) => {
+            report.stage(stage, boottime().saturating_sub(started), &done.degraded);
+            done.value
+        }
+        Err(Fatal(reason)) => {
+            report.open_console();
+            emergency::enter_with_report(report, &format!("stage {stage}: {reason}"))
+        }
+    }
+}
+
+fn greet(report: &Report) {
+    let kernel = nix::sys::utsname::uname()
+        .map(|names| names.release().to_string_lossy().into_owned())
+        .unwrap_or_default();
+    report.line(&format!(
+        "\x1b[1mOrlop {}\x1b[0m on Linux {kernel}, {:.2} s after power-on",
+        env!("CARGO_PKG_VERSION"),
+        boottime().as_secs_f64()
+    ));
+}
+
+/// The reaper runs from the first forked child on, beside the stages.
+fn start_reaper(report: &Report) -> Reaper {
+    let reaper = Reaper::new();
+    match signals::child_ended() {
+        Ok(mut ended) => {
+            let reaper = reaper.clone();
+            tokio::task::spawn_local(async move {
+                loop {
+                    ended.recv().await;
+                    reaper.reap();
+                }
+            });
+        }
+        Err(error) => emergency::enter_with_report(report, &format!("catching SIGCHLD: {error}")),
+    }
+    reaper
+}
+
+/// Says in words what would otherwise end in the kernel's out-of-memory killer.
+fn require_memory(report: &Report, info: &BootInfo) {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let Some(total) = total_mib(&text) else {
+        return;
+    };
+    // The kernel keeps some of what the machine has for itself: a tenth is not counted against it.
+    if total + total / 9 < info.min_memory_mib {
+        let reason = format!(
+            "the machine has {total} MiB of memory and its services need at least {} MiB: give it more \
+             (`orlop run --memory {}M`)",
+            info.min_memory_mib, info.min_memory_mib
+        );
+        report.event(
+            &json!({"event": "low-memory", "total_mib": total, "min_mib": info.min_memory_mib}),
+        );
+        report.warn(&reason);
+    }
+}
+
+fn total_mib(meminfo: &str) -> Option<u64> {
+    let line = meminfo.lines().find(|line| line.starts_with("MemTotal:"))?;
+    let kib: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024)
+}
+
+/// How long after the hand-over to PID 1 something happened.
+#[must_use]
+pub fn since(handed_over: Duration) -> Duration {
+    boottime().saturating_sub(handed_over)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_in_mebibytes() {
+        assert_eq!(
+            total_mib("MemTotal:         498612 kB\nMemFree: 1 kB\n"),
+            Some(486)
+        );
+        assert_eq!(total_mib(""), None);
+    }
+}

@@ -1,0 +1,69 @@
+//! The emergency console: where a boot that cannot go on ends, and a PID 1 that fell over.
+//!
+//! Never a kernel panic: PID 1 says the reason in one sentence, leaves the services as they are,
+//! gives a shell where `access` allows one, and goes on reaping. Its busybox sits in a sealed memfd,
+//! so that no disk and no initramfs is needed for it.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+
+use crate::report::Report;
+
+/// The shell's program, once it is in memory.
+static BUSYBOX: OnceLock<OwnedFd> = OnceLock::new();
+/// Whether a shell is allowed; `[access] console = "off"` clears it.
+static SHELL_ALLOWED: AtomicBool = AtomicBool::new(true);
+
+/// Keeps the shell's program for later.
+pub fn keep_busybox(busybox: OwnedFd) {
+    let _second_call_is_none = BUSYBOX.set(busybox);
+}
+
+/// Follows `[access] console`.
+pub fn allow_shell(allowed: bool) {
+    SHELL_ALLOWED.store(allowed, Ordering::Relaxed);
+}
+
+/// Catches what would end PID 1 otherwise: panics and fatal signals.
+pub fn install_hooks() {
+    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
+        let place = info
+            .location()
+            .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let what = info.payload_as_str().unwrap_or("no message");
+        enter(&format!("PID 1 panicked at {place}: {what}"));
+    }));
+    let _signals_that_cannot_be_caught =
+        orlop_sys::fault::install(|signal| enter(&format!("PID 1 got {signal}")));
+}
+
+/// Tells also the programs that listen, then ends on the emergency console.
+pub fn enter_with_report(report: &Report, reason: &str) -> ! {
+    report.event(&json!({"event": "emergency", "reason": reason}));
+    report.flush();
+    enter(reason)
+}
+
+/// Says why, and stays.
+pub fn enter(reason: &str) -> ! {
+    let how = "services that run are left running; `reboot -f` or `poweroff -f` ends the machine";
+    let shell = if SHELL_ALLOWED.load(Ordering::Relaxed) {
+        BUSYBOX.get()
+    } else {
+        None
+    };
+    let no_shell = if shell.is_some() {
+        ""
+    } else if SHELL_ALLOWED.load(Ordering::Relaxed) {
+        " No shell: the initramfs holds no /busybox."
+    } else {
+        " No shell: [access] console is \"off\" in system.toml."
+    };
+    let text = format!("\r\n\x1b[1;31mEMERGENCY\x1b[0m {reason}\r\n{how}.{no_shell}\r\n\r\n");
+    orlop_sys::kmsg::write(&format!("<2>orlop: emergency: {reason}\n"));
+    orlop_sys::emergency::stay(text.as_bytes(), shell.map(AsFd::as_fd))
+}

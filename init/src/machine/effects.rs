@@ -1,0 +1,106 @@
+//! What the supervisor decided, done.
+
+use orlop_config::{Isolation, ServiceName};
+use orlop_supervisor::{Effect, Event, ServiceState};
+use serde_json::json;
+
+use super::requests::state_word;
+use super::{LoopEvent, Machine};
+use crate::logs::LogMessage;
+use crate::report::uptime_ms;
+use crate::running;
+
+impl Machine {
+    pub(crate) fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Launch { service } => self.launch(&service),
+            Effect::Signal { service, signal } => {
+                if let Some(unit) = self.units.get(&service) {
+                    unit.signal(signal);
+                }
+            }
+            Effect::KillCgroup { service } => {
+                if let Some(unit) = self.units.get(&service)
+                    && let Err(error) = unit.kill_cgroup()
+                {
+                    self.shared.report.warn(&format!("{service}: {error}"));
+                }
+                // A cgroup that is empty already changes nothing, and so tells nothing.
+                self.look_later(service);
+            }
+            Effect::Release { service } => {
+                if let Some(unit) = self.units.get_mut(&service) {
+                    unit.release(&self.shared);
+                }
+            }
+            Effect::StateChanged {
+                service,
+                state,
+                cause,
+            } => self.state_changed(&service, state, &cause),
+            Effect::Reply { id, result } => self.requests.answer(id, result),
+            Effect::BootComplete => self.boot_complete(),
+            Effect::ShutdownComplete(kind) => self.end(kind),
+        }
+    }
+
+    fn launch(&mut self, service: &ServiceName) {
+        let Some(unit) = self.units.get(service) else {
+            return;
+        };
+        tokio::task::spawn_local(running::launch(self.shared.clone(), unit.clone()));
+    }
+
+    /// Looks at the cgroup after the effects at hand are done.
+    fn look_later(&self, service: ServiceName) {
+        let _loop_never_ends = self.shared.events.send(LoopEvent::CgroupChanged(service));
+    }
+
+    /// Reads whether the cgroup is populated and whether the main process was reaped.
+    pub(crate) fn cgroup_changed(&mut self, service: &ServiceName) {
+        let empty = self.units.get(service).is_some_and(running::Unit::is_gone);
+        if empty {
+            self.step(Event::CgroupEmpty {
+                service: service.clone(),
+            });
+        }
+    }
+
+    fn state_changed(&mut self, service: &ServiceName, state: ServiceState, cause: &str) {
+        let status = self.supervisor.status(service);
+        let pid = status.and_then(|status| status.pid);
+        let restarts = status.map_or(0, |status| status.restarts);
+        let privileged = self
+            .units
+            .get(service)
+            .is_some_and(|unit| unit.service.isolation == Isolation::Privileged);
+        self.shared.report.event(&json!({
+            "event": "service",
+            "service": service.as_str(),
+            "state": state_word(state),
+            "cause": cause,
+            "pid": pid,
+            "restarts": restarts,
+            "uptime_ms": uptime_ms(),
+            "privileged": privileged,
+        }));
+        self.shared
+            .report
+            .record(&format!("{service}: {}: {cause}", state_word(state)));
+        self.shared.logs.tell(LogMessage::Note {
+            service: service.clone(),
+            text: format!("{}: {cause}", state_word(state)),
+        });
+        if let Some(unit) = self.units.get_mut(service) {
+            unit.state_changed(state, &self.shared);
+        }
+        self.show_state(service, state, cause);
+        if matches!(
+            state,
+            ServiceState::Up | ServiceState::Down | ServiceState::BackingOff
+        ) {
+            // A process that left before the loop heard of its cgroup.
+            self.look_later(service.clone());
+        }
+    }
+}

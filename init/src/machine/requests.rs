@@ -1,0 +1,324 @@
+//! Control calls: what goes to the supervisor, what PID 1 knows itself, what goes on to `log`.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use orlop_config::{Isolation, Protocol, ServiceName};
+use orlop_control::server::{Access, Call, HandOver, Incoming, Reply, Responder, serve};
+use orlop_control::{
+    ControlError, Exit, Lease, LinkAddress, MachineInfo, Port, ServiceInfo, State,
+};
+use orlop_supervisor::{
+    Event, ExitStatus, Request, RequestError, ServiceState, ServiceStatus, Shutdown,
+};
+use tokio::net::UnixListener;
+
+use super::Machine;
+use super::network_stage::keep_resolv_conf;
+use crate::clock::boottime;
+use crate::logs::LogMessage;
+use crate::network::{self, LinkName};
+use crate::report::uptime_ms;
+use crate::running::{Shared, Unit};
+use crate::stage::chain;
+
+/// Requests that the supervisor has not answered yet.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    next: u64,
+    open: HashMap<u64, (String, Responder)>,
+}
+
+impl Requests {
+    fn open(&mut self, name: &str, reply: Responder) -> u64 {
+        self.next += 1;
+        self.open.insert(self.next, (name.to_owned(), reply));
+        self.next
+    }
+
+    pub(crate) fn answer(&mut self, id: u64, result: Result<(), RequestError>) {
+        if let Some((name, reply)) = self.open.remove(&id) {
+            reply.answer(
+                result
+                    .map(|()| Reply::Done {})
+                    .map_err(|error| refusal(&name, error)),
+            );
+        }
+    }
+}
+
+fn refusal(name: &str, error: RequestError) -> ControlError {
+    let name = name.to_owned();
+    match error {
+        RequestError::NoSuchService { name, nearest } => ControlError::NoSuchService {
+            name,
+            nearest: nearest.map(|name| name.to_string()),
+        },
+        RequestError::ShuttingDown => ControlError::ShuttingDown {},
+        RequestError::NotRunning => ControlError::NotRunning { name },
+        RequestError::Failed(reason) => ControlError::Failed { name, reason },
+    }
+}
+
+/// Listens for PID 1's own kin: root of the machine.
+pub(crate) fn listen_for_root(shared: &Rc<Shared>) {
+    let path = Path::new(orlop_control::CONTROL_SOCKET);
+    match bind(path) {
+        Ok(listener) => {
+            tokio::task::spawn_local(serve(listener, Access::root(), shared.calls.clone()));
+        }
+        Err(error) => shared
+            .report
+            .warn(&format!("listening at {}: {error}", path.display())),
+    }
+}
+
+/// A listener at a path that only root can reach (rule R13).
+pub(crate) fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    // Of a launch before this one.
+    let _absent = fs::remove_file(path);
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+impl Machine {
+    pub(super) fn request(&mut self, incoming: Incoming) {
+        let Incoming { call, reply, .. } = incoming;
+        match call {
+            Call::List => reply.ok(Reply::List {
+                services: self.list(),
+            }),
+            Call::Start { name } => self.ask(&name, reply, Request::Start),
+            Call::Stop { name } => self.ask(&name, reply, Request::Stop),
+            Call::Restart { name } => self.ask(&name, reply, Request::Restart),
+            Call::Kill { name, signal } => {
+                self.ask(&name, reply, |service| Request::Kill(service, signal));
+            }
+            Call::Logs(hand_over) => self.hand_over(hand_over),
+            Call::Info => self.info(reply),
+            Call::PowerOff => self.end_by_call(reply, Shutdown::PowerOff),
+            Call::Reboot => self.end_by_call(reply, Shutdown::Reboot),
+            Call::Halt => self.end_by_call(reply, Shutdown::Halt),
+            Call::Lease(lease) => self.lease(lease, reply),
+        }
+    }
+
+    fn ask(&mut self, name: &str, reply: Responder, request: impl FnOnce(ServiceName) -> Request) {
+        if let Some(reason) = self.shared.broken.get(name) {
+            return reply.err(ControlError::Failed {
+                name: name.to_owned(),
+                reason: reason.clone(),
+            });
+        }
+        // A name that is none is answered by the supervisor, which knows the near ones.
+        let Some(service) = ServiceName::new(name) else {
+            return reply.err(ControlError::NoSuchService {
+                name: name.to_owned(),
+                nearest: None,
+            });
+        };
+        let id = self.requests.open(name, reply);
+        self.step(Event::Request {
+            request: request(service),
+            id,
+        });
+    }
+
+    /// The caller is answered before it is stopped itself.
+    fn end_by_call(&mut self, reply: Responder, kind: Shutdown) {
+        reply.ok(Reply::Done {});
+        self.shut_down(kind);
+    }
+
+    fn hand_over(&mut self, hand_over: HandOver) {
+        let name = hand_over.request.parameters.name.clone();
+        if let Some(name) = name
+            && !self.units.keys().any(|service| service.as_str() == name)
+            && !self.shared.broken.contains_key(&name)
+        {
+            let nearest = None;
+            let _client_gone = hand_over.refuse(&ControlError::NoSuchService { name, nearest });
+            return;
+        }
+        let reader = self.units.values().find(|unit| unit.reads_logs());
+        let is_up = reader.is_some_and(|unit| {
+            self.supervisor
+                .status(&unit.service.name)
+                .is_some_and(|status| status.state == ServiceState::Up)
+        });
+        if !is_up {
+            let reason = match reader {
+                Some(_) => "it does not run; `orlop start` it",
+                None => "no service of this machine has control = [\"log.streams\"]",
+            };
+            let _client_gone = hand_over.refuse(&ControlError::Failed {
+                name: reader
+                    .map_or("log", |unit| unit.service.name.as_str())
+                    .to_owned(),
+                reason: reason.to_owned(),
+            });
+            return;
+        }
+        self.shared.logs.tell(LogMessage::Read {
+            request: hand_over.request,
+            client: OwnedFd::from(hand_over.stream),
+        });
+    }
+
+    fn list(&self) -> Vec<ServiceInfo> {
+        let now = boottime();
+        self.units
+            .values()
+            .filter_map(|unit| {
+                let status = self.supervisor.status(&unit.service.name)?;
+                Some(service_info(unit, status, now))
+            })
+            .chain(
+                self.shared
+                    .broken
+                    .iter()
+                    .map(|(name, reason)| broken_info(name, reason)),
+            )
+            .collect()
+    }
+
+    fn info(&self, reply: Responder) {
+        let kernel = nix::sys::utsname::uname()
+            .map(|names| names.release().to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let shared = self.shared.clone();
+        let hostname = shared.machine.hostname.clone();
+        tokio::task::spawn_local(async move {
+            let addresses = shared.network.addresses().await.unwrap_or_default();
+            let addresses = addresses
+                .into_iter()
+                .map(|on| LinkAddress {
+                    link: on.link.to_string(),
+                    address: on.address,
+                    prefix_length: on.prefix_length,
+                })
+                .collect();
+            reply.ok(Reply::Info(MachineInfo {
+                hostname,
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                kernel,
+                uptime_ms: uptime_ms(),
+                addresses,
+            }));
+        });
+    }
+
+    fn lease(&self, lease: Lease, reply: Responder) {
+        let shared = self.shared.clone();
+        tokio::task::spawn_local(async move {
+            let applied = match network_lease(lease) {
+                Some(lease) => {
+                    let applied = shared.network.apply_lease(lease).await;
+                    applied.map_err(|error| chain(&error))
+                }
+                None => Err("link is not the name of an interface".to_owned()),
+            };
+            keep_resolv_conf(shared).await;
+            reply.answer(match applied {
+                Ok(()) => Ok(Reply::Done {}),
+                Err(parameter) => Err(ControlError::InvalidParameter { parameter }),
+            });
+        });
+    }
+}
+
+/// The call's lease in the network's own words.
+fn network_lease(lease: Lease) -> Option<network::Lease> {
+    let link = LinkName::new(lease.link())?;
+    let terms = match lease {
+        Lease::Expired { .. } => None,
+        Lease::Bound(terms) => Some(network::LeaseTerms {
+            address: terms.address,
+            prefix_length: terms.prefix_length,
+            router: terms.router,
+            dns: terms.dns,
+            domain: terms.domain,
+            mtu: terms.mtu.map(u32::from),
+            lifetime: (terms.lifetime_s != u32::MAX)
+                .then(|| Duration::from_secs(terms.lifetime_s.into())),
+        }),
+    };
+    Some(network::Lease { link, terms })
+}
+
+fn service_info(unit: &Unit, status: &ServiceStatus, now: Duration) -> ServiceInfo {
+    let service = &unit.service;
+    ServiceInfo {
+        name: service.name.to_string(),
+        image: service.image.to_string(),
+        state: state(status.state),
+        since_ms: u64::try_from(now.saturating_sub(status.since).as_millis()).unwrap_or(u64::MAX),
+        cause: status.cause.clone(),
+        pid: status.pid,
+        restarts: status.restarts,
+        last_exit: status.last_exit.map(|exit| match exit {
+            ExitStatus::Exited(code) => Exit::Code(code),
+            ExitStatus::Signaled(signal) => Exit::Signal(signal),
+        }),
+        ports: service
+            .ports
+            .iter()
+            .map(|port| Port {
+                host_ip: port.host_ip,
+                published: port.published,
+                target: port.target,
+                protocol: match port.protocol {
+                    Protocol::Tcp => "tcp".to_owned(),
+                    Protocol::Udp => "udp".to_owned(),
+                },
+            })
+            .collect(),
+        address: unit.address(),
+        isolation: match service.isolation {
+            Isolation::Restricted => "restricted",
+            Isolation::Baseline => "baseline",
+            Isolation::Privileged => "privileged",
+        }
+        .to_owned(),
+    }
+}
+
+/// A service that its manifest keeps from running, as `orlop ps` shows it: failed, with the sentence.
+fn broken_info(name: &str, reason: &str) -> ServiceInfo {
+    ServiceInfo {
+        name: name.to_owned(),
+        image: String::new(),
+        state: State::Failed,
+        since_ms: uptime_ms(),
+        cause: reason.to_owned(),
+        pid: None,
+        restarts: 0,
+        last_exit: None,
+        ports: Vec::new(),
+        address: None,
+        isolation: String::new(),
+    }
+}
+
+fn state(state: ServiceState) -> State {
+    match state {
+        ServiceState::Waiting => State::Waiting,
+        ServiceState::Starting => State::Starting,
+        ServiceState::Up => State::Up,
+        ServiceState::Stopping => State::Stopping,
+        ServiceState::BackingOff => State::BackingOff,
+        ServiceState::Down => State::Down,
+        ServiceState::Failed => State::Failed,
+    }
+}
+
+/// The state's word in events, the log and `orlop ps`.
+pub(super) fn state_word(of: ServiceState) -> &'static str {
+    state(of).name()
+}

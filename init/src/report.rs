@@ -1,0 +1,223 @@
+//! What the machine says while it runs: the console for people, kmsg for the record, the events
+//! port for programs.
+//!
+//! Nothing here may block PID 1: every write is non-blocking, what does not fit is kept in a
+//! bounded queue, and a console under XOFF loses lines rather than time (edge case 32).
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+use nix::unistd::write;
+use serde_json::{Value, json};
+
+use crate::clock::boottime;
+use crate::stage::Stage;
+
+/// At most this much is kept for a sink that does not take it now.
+const QUEUE_BYTES: usize = 64 * 1024;
+
+/// One owner of all sinks, shared by handle on PID 1's single thread.
+#[derive(Debug, Clone)]
+pub struct Report(Rc<RefCell<Sinks>>);
+
+#[derive(Debug)]
+struct Sinks {
+    console: Sink,
+    kmsg: Sink,
+    events: Sink,
+    name_width: usize,
+}
+
+/// A file descriptor in non-blocking mode with a bounded queue before it.
+#[derive(Debug, Default)]
+struct Sink {
+    fd: Option<OwnedFd>,
+    queue: VecDeque<String>,
+    queued: usize,
+}
+
+impl Sink {
+    fn open(path: &Path) -> Option<OwnedFd> {
+        let flags = OFlag::O_WRONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        open(path, flags, Mode::empty()).ok()
+    }
+
+    fn push(&mut self, line: String) {
+        self.queued += line.len();
+        self.queue.push_back(line);
+        self.flush();
+        while self.queued > QUEUE_BYTES {
+            match self.queue.pop_front() {
+                Some(dropped) => self.queued -= dropped.len(),
+                None => break,
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        let Some(fd) = &self.fd else { return };
+        while let Some(line) = self.queue.front_mut() {
+            match write(fd, line.as_bytes()) {
+                Ok(count) if count < line.len() => {
+                    // A cut inside a character cannot happen at a sink that takes whole lines;
+                    // a tty may cut anywhere, and the rest of the bytes follows later.
+                    let rest = String::from_utf8_lossy(line.as_bytes().get(count..).unwrap_or(&[]))
+                        .into_owned();
+                    self.queued -= line.len() - rest.len();
+                    *line = rest;
+                }
+                Ok(_) => {
+                    self.queued -= line.len();
+                    self.queue.pop_front();
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+impl Report {
+    /// No sink is open yet; what is said before is kept.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Rc::new(RefCell::new(Sinks {
+            console: Sink::default(),
+            kmsg: Sink::default(),
+            events: Sink::default(),
+            name_width: 14,
+        })))
+    }
+
+    /// Opens the console and the kernel's log once `/dev` is there.
+    pub fn open_console(&self) {
+        let mut sinks = self.0.borrow_mut();
+        sinks.console.fd = Sink::open(Path::new("/dev/console"));
+        sinks.kmsg.fd = Sink::open(Path::new("/dev/kmsg"));
+        sinks.console.flush();
+        sinks.kmsg.flush();
+    }
+
+    /// Opens the events port, once its driver is loaded; what was said before follows.
+    pub fn open_events(&self, port: &Path) {
+        let mut sinks = self.0.borrow_mut();
+        sinks.events.fd = Sink::open(port);
+        sinks.events.flush();
+    }
+
+    /// Tries again what the sinks did not take before.
+    pub fn flush(&self) {
+        let mut sinks = self.0.borrow_mut();
+        sinks.console.flush();
+        sinks.kmsg.flush();
+        sinks.events.flush();
+    }
+
+    /// One line on the console and in the kernel's log. `<6>` of syslog(2): informational.
+    pub fn line(&self, text: &str) {
+        self.write("6", text);
+    }
+
+    /// Something is not as it should be, and the machine goes on.
+    pub fn warn(&self, text: &str) {
+        self.write("4", &format!("\x1b[33m{text}\x1b[0m"));
+    }
+
+    /// Only in the kernel's log.
+    pub fn record(&self, text: &str) {
+        let mut sinks = self.0.borrow_mut();
+        sinks.kmsg.push(format!("<6>orlop: {text}\n"));
+    }
+
+    fn write(&self, level: &str, text: &str) {
+        let mut sinks = self.0.borrow_mut();
+        sinks.console.push(format!("{text}\r\n"));
+        let plain = strip_colours(text);
+        sinks.kmsg.push(format!("<{level}>orlop: {plain}\n"));
+    }
+
+    /// One event for programs.
+    pub fn event(&self, event: &Value) {
+        self.0.borrow_mut().events.push(format!("{event}\n"));
+    }
+
+    /// A stage ended.
+    pub fn stage(&self, stage: Stage, took: Duration, degraded: &[String]) {
+        let millis = took.as_secs_f64() * 1000.0;
+        let width = self.0.borrow().name_width;
+        if degraded.is_empty() {
+            self.line(&format!(
+                "  \x1b[32m✓\x1b[0m {:width$} {millis:7.1} ms",
+                stage.name()
+            ));
+        } else {
+            self.line(&format!(
+                "  \x1b[33m!\x1b[0m {:width$} {millis:7.1} ms  \x1b[33m{}\x1b[0m",
+                stage.name(),
+                degraded.join("; ")
+            ));
+        }
+        self.event(&json!({
+            "event": "stage",
+            "stage": stage.name(),
+            "elapsed_ms": (millis * 10.0).round() / 10.0,
+            "uptime_ms": uptime_ms(),
+            "degraded": if degraded.is_empty() { Value::Null } else { Value::from(degraded.join("; ")) },
+        }));
+    }
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// CLOCK_BOOTTIME in whole milliseconds, for events.
+#[must_use]
+pub fn uptime_ms() -> u64 {
+    u64::try_from(boottime().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The text without its SGR sequences: the kernel's log escapes them into noise.
+fn strip_colours(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("\x1b[") {
+        plain.push_str(rest.get(..start).unwrap_or_default());
+        rest = rest.get(start..).unwrap_or_default();
+        let end = rest.find('m').map_or(rest.len(), |m| m + 1);
+        rest = rest.get(end..).unwrap_or_default();
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_do_not_reach_the_kernels_log() {
+        assert_eq!(strip_colours("\x1b[33mlow\x1b[0m memory"), "low memory");
+        assert_eq!(strip_colours("plain \x1b[1"), "plain ");
+    }
+
+    #[test]
+    fn a_sink_that_takes_nothing_keeps_a_bounded_queue() {
+        let mut sink = Sink::default();
+        for _ in 0..10_000 {
+            sink.push("0123456789\n".to_owned());
+        }
+        assert!(sink.queued <= QUEUE_BYTES);
+        assert_eq!(
+            sink.queued,
+            sink.queue.iter().map(String::len).sum::<usize>()
+        );
+    }
+}

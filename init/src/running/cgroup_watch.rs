@@ -1,0 +1,92 @@
+//! One inotify for the cgroup.events of all services (Documentation/admin-guide/cgroup-v2).
+//!
+//! Events may be coalesced: a notification only says "look"; the loop reads the file (edge 15).
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use orlop_config::ServiceName;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::mpsc;
+
+use crate::machine::LoopEvent;
+
+/// The handle; clones share one inotify.
+#[derive(Debug, Clone)]
+pub struct CgroupWatch(Rc<Watches>);
+
+#[derive(Debug)]
+struct Watches {
+    inotify: AsyncFd<Watched>,
+    names: RefCell<HashMap<WatchDescriptor, ServiceName>>,
+}
+
+/// What tokio can watch.
+#[derive(Debug)]
+struct Watched(Inotify);
+
+impl AsFd for Watched {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl CgroupWatch {
+    /// Starts watching on behalf of the loop.
+    ///
+    /// # Errors
+    /// When the kernel gives no inotify.
+    pub fn start(events: mpsc::UnboundedSender<LoopEvent>) -> io::Result<Self> {
+        let flags = InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK;
+        let inotify =
+            AsyncFd::register_with_interest(Watched(Inotify::init(flags)?), Interest::READABLE)?;
+        let watches = Rc::new(Watches {
+            inotify,
+            names: RefCell::default(),
+        });
+        tokio::task::spawn_local(run(watches.clone(), events));
+        Ok(Self(watches))
+    }
+
+    /// Tells the loop from now on when `cgroup.events` of this service changes. The watch ends with
+    /// the directory.
+    ///
+    /// # Errors
+    /// The errno of inotify_add_watch(2).
+    pub fn add(&self, service: &ServiceName, events_file: &Path) -> Result<(), Errno> {
+        let Watched(inotify) = self.0.inotify.get_ref();
+        let descriptor = inotify.add_watch(events_file, AddWatchFlags::IN_MODIFY)?;
+        self.0
+            .names
+            .borrow_mut()
+            .insert(descriptor, service.clone());
+        Ok(())
+    }
+}
+
+async fn run(watches: Rc<Watches>, events: mpsc::UnboundedSender<LoopEvent>) {
+    while let Ok(mut ready) = watches.inotify.readable().await {
+        let read =
+            ready.try_io(|inotify| inotify.get_ref().0.read_events().map_err(io::Error::from));
+        let Ok(Ok(changes)) = read else { continue };
+        for change in changes {
+            let mut names = watches.names.borrow_mut();
+            let name = if change.mask.contains(AddWatchFlags::IN_IGNORED) {
+                names.remove(&change.wd);
+                None
+            } else {
+                names.get(&change.wd).cloned()
+            };
+            if let Some(name) = name {
+                let _loop_never_ends = events.send(LoopEvent::CgroupChanged(name));
+            }
+        }
+    }
+}

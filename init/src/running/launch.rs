@@ -1,0 +1,287 @@
+//! A launch, from the supervisor's word to the main process's execve.
+//!
+//! Runs as a task beside the loop: what it waits for (a holder child, the network, a device, the
+//! report pipe) never holds up another service.
+
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+
+use orlop_config::{NetworkMode, Signal};
+use orlop_container::cgroup::{Cgroup, plan_limits};
+use orlop_container::launch::{LaunchFds, LaunchOutcome, Launching, launch as launch_plan};
+use orlop_container::namespaces::{Holder, KeptNamespaces};
+use orlop_container::plan::{
+    FileBind, LaunchInputs, LaunchPlan, ResolvedVolume, namespace_spec, plan,
+};
+use orlop_container::user;
+use orlop_supervisor::{Event, ExitStatus};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::oneshot;
+
+use super::image::Image;
+use super::passed::{self, Passed};
+use super::{
+    RESOLV_CONF, SERVICES_CGROUP, STAGING, Shared, Unit, control_socket, settled, volumes,
+};
+use crate::logs::{LogMessage, Pipes};
+use crate::machine::LoopEvent;
+use crate::stage::chain;
+use crate::stages::kernel_modules::{SYSTEM_MODULES, load_batch};
+
+/// Runs as process 1 of a container with `init = true`: the multi-call binary's applet `init`.
+const INIT_PROGRAM: &str = "/usr/lib/orlop/services";
+/// How long a holder child, or the way to execve, may take before it is given up (D state).
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Launches the unit's main process and tells the loop what came of it.
+pub async fn launch(shared: Rc<Shared>, unit: Unit) {
+    let service = unit.service.name.clone();
+    let event = match try_launch(&shared, &unit).await {
+        Ok(pid) => Event::Launched { service, pid },
+        Err(reason) => Event::LaunchFailed { service, reason },
+    };
+    let _loop_never_ends = shared.events.send(LoopEvent::Supervisor(event));
+}
+
+/// Everything in order; each step may wait, and what it makes is either kept for the service or gone
+/// when a later one fails.
+async fn try_launch(shared: &Rc<Shared>, unit: &Unit) -> Result<u32, String> {
+    let image = Image::load(&unit.service)?;
+    wait_for_devices(shared, unit).await;
+    load_overlay(shared, unit).await?;
+    prepare_cgroup(shared, unit)?;
+    let namespaces = keep_namespaces(shared, unit).await?;
+    let user = user::resolve(&unit.service.user, &image.passwd, &image.group)
+        .map_err(|error| chain(&error))?;
+    prepare_pipes(shared, unit, user.uid, user.gid)?;
+    control_socket::listen(shared, unit, user.uid)?;
+    let volumes = volumes::prepare(shared, unit, &image.rootfs).await?;
+    let sockets = passed::sockets(shared, unit).await?;
+    let (plan, launching) = start(shared, unit, &image, &namespaces, &volumes, &sockets)?;
+    arrive(shared, unit, &plan, launching).await
+}
+
+/// A granted device may belong to a driver that is still being loaded.
+async fn wait_for_devices(shared: &Shared, unit: &Unit) {
+    if unit
+        .service
+        .devices
+        .iter()
+        .any(|device| !device.source.exists())
+    {
+        settled(&shared.devices_settled).await;
+    }
+}
+
+/// A writable root is an overlay, and only then its module is loaded.
+async fn load_overlay(shared: &Shared, unit: &Unit) -> Result<(), String> {
+    if unit.service.read_only || shared.overlay_loaded.replace(true) {
+        return Ok(());
+    }
+    let modules = Path::new(SYSTEM_MODULES);
+    load_batch(&shared.reaper, modules, &shared.info.modules.overlay).await
+}
+
+fn prepare_cgroup(shared: &Shared, unit: &Unit) -> Result<(), String> {
+    if unit.held().cgroup.is_some() {
+        return Ok(());
+    }
+    let limits = plan_limits(&unit.service);
+    let cgroup = Cgroup::create(
+        Path::new(SERVICES_CGROUP),
+        unit.service.name.as_str(),
+        &limits,
+    )
+    .map_err(|error| chain(&error))?;
+    shared
+        .cgroups
+        .add(&unit.service.name, &cgroup.events_path())
+        .map_err(|errno| format!("watching {}: {errno}", cgroup.events_path().display()))?;
+    unit.held_mut().cgroup = Some(cgroup);
+    Ok(())
+}
+
+/// The user and network namespaces: made once, kept over restarts.
+async fn keep_namespaces(shared: &Rc<Shared>, unit: &Unit) -> Result<Rc<KeptNamespaces>, String> {
+    if let Some(kept) = &unit.held().namespaces {
+        return Ok(kept.clone());
+    }
+    let spec = namespace_spec(&unit.service, unit.id_base);
+    let holder = Holder::start(spec, &shared.proc).map_err(|error| chain(&error))?;
+    let _reaped = shared.reaper.watch(holder.pid());
+    let holder = AsyncFd::register_with_interest(holder, Interest::READABLE)
+        .map_err(|error| format!("watching the holder of namespaces: {error}"))?;
+    tokio::time::timeout(DEADLINE, holder.readable())
+        .await
+        .map_err(|_| "making namespaces: no end within 30 s".to_owned())?
+        .map_err(|error| format!("watching the holder of namespaces: {error}"))?
+        .retain_ready();
+    let mut kept = holder
+        .into_inner()
+        .finish()
+        .map_err(|error| chain(&error))?;
+    if unit.is_bridged() {
+        attach(shared, unit, &mut kept).await?;
+    }
+    let kept = Rc::new(kept);
+    unit.held_mut().namespaces = Some(kept.clone());
+    Ok(kept)
+}
+
+/// A veth on the bridge, once the stage `network` has ended.
+async fn attach(shared: &Shared, unit: &Unit, kept: &mut KeptNamespaces) -> Result<(), String> {
+    settled(&shared.network_settled).await;
+    let (Some(netns), Some(netlink)) = (&kept.net, kept.netlink.take()) else {
+        return Err("it has no network namespace of its own".to_owned());
+    };
+    let address = shared
+        .network
+        .attach(&unit.service.name, netns.as_fd(), netlink)
+        .await
+        .map_err(|error| chain(&error))?;
+    let mut held = unit.held_mut();
+    held.address = Some(address);
+    held.attached = true;
+    Ok(())
+}
+
+fn prepare_pipes(shared: &Shared, unit: &Unit, uid: u32, gid: u32) -> Result<(), String> {
+    if unit.held().pipes.is_some() {
+        return Ok(());
+    }
+    let pipes = Pipes::new(unit.id_base + uid, unit.id_base + gid)
+        .map_err(|errno| format!("making pipes for its output: {errno}"))?;
+    for (stream, reading) in pipes.reading() {
+        shared.logs.tell(LogMessage::Stream {
+            service: unit.service.name.clone(),
+            stream,
+            reading,
+        });
+    }
+    unit.held_mut().pipes = Some(pipes);
+    Ok(())
+}
+
+fn start(
+    shared: &Shared,
+    unit: &Unit,
+    image: &Image,
+    namespaces: &KeptNamespaces,
+    volumes: &[ResolvedVolume],
+    sockets: &[Passed],
+) -> Result<(LaunchPlan, Launching), String> {
+    let held = unit.held();
+    let (Some(cgroup), Some(pipes)) = (&held.cgroup, &held.pipes) else {
+        return Err("no cgroup or no pipes".to_owned());
+    };
+    let null = File::open("/dev/null").map_err(|error| format!("opening /dev/null: {error}"))?;
+    let [stdout, stderr] = pipes.writing();
+    let file_binds = if unit.service.network_mode == NetworkMode::None {
+        Vec::new()
+    } else {
+        vec![FileBind {
+            source: PathBuf::from(RESOLV_CONF),
+            target: PathBuf::from("/etc/resolv.conf"),
+            required: false,
+        }]
+    };
+    let names: Vec<String> = sockets.iter().map(|socket| socket.name.clone()).collect();
+    let control_socket = control_socket::path(unit);
+    let inputs = LaunchInputs {
+        service: &unit.service,
+        rootfs: &image.rootfs,
+        staging: Path::new(STAGING),
+        passwd: &image.passwd,
+        group: &image.group,
+        id_base: unit.id_base,
+        volumes,
+        file_binds: &file_binds,
+        control_socket: control_socket.as_deref(),
+        listen_names: &names,
+    };
+    let init_program = match unit.service.init {
+        true => Some(
+            File::open(INIT_PROGRAM).map_err(|error| format!("opening {INIT_PROGRAM}: {error}"))?,
+        ),
+        false => None,
+    };
+    let plan = plan(&inputs).map_err(|error| chain(&error))?;
+    let fds = LaunchFds {
+        proc: &shared.proc,
+        namespaces,
+        cgroup: cgroup.as_fd(),
+        stdin: null.as_fd(),
+        stdout,
+        stderr,
+        listen: sockets.iter().map(|socket| socket.fd.as_fd()).collect(),
+        init_program: init_program.as_ref().map(AsFd::as_fd),
+    };
+    let launching = launch_plan(&plan, &fds).map_err(|error| chain(&error))?;
+    Ok((plan, launching))
+}
+
+/// Waits for execve, or for the reason why it did not happen.
+async fn arrive(
+    shared: &Rc<Shared>,
+    unit: &Unit,
+    plan: &LaunchPlan,
+    launching: Launching,
+) -> Result<u32, String> {
+    // Before anything is awaited: the reaper must know the pid before the child can end.
+    let exited = shared.reaper.watch(launching.pid);
+    let pid = u32::try_from(launching.pid).map_err(|error| error.to_string())?;
+    let outcome = outcome(plan, &launching).await;
+    unit.held_mut().main = Some(Rc::new(launching.pidfd));
+    if outcome == LaunchOutcome::Executed {
+        tokio::task::spawn_local(tell_exit(shared.clone(), unit.clone(), exited));
+        return Ok(pid);
+    }
+    // Whatever the child is still at, it ends here; its leftovers are in the cgroup.
+    unit.signal(Signal::KILL);
+    let _in_d_state = tokio::time::timeout(DEADLINE, exited).await;
+    unit.held_mut().main = None;
+    let service = &unit.service.name;
+    Err(match outcome {
+        LaunchOutcome::Failed(failure) => {
+            // The sentence starts with the service's name, as does every line it is shown in.
+            let text = failure.to_string();
+            let prefix = format!("{service}: ");
+            text.strip_prefix(&prefix).unwrap_or(&text).to_owned()
+        }
+        _ => format!("no execve within {} s of the launch", DEADLINE.as_secs()),
+    })
+}
+
+async fn outcome(plan: &LaunchPlan, launching: &Launching) -> LaunchOutcome {
+    let Ok(report) = AsyncFd::register_with_interest(launching.report.as_fd(), Interest::READABLE)
+    else {
+        return LaunchOutcome::Pending;
+    };
+    let wait = async {
+        while let Ok(mut ready) = report.readable().await {
+            match launching.outcome(plan) {
+                LaunchOutcome::Pending => ready.clear_ready(),
+                outcome => return outcome,
+            }
+        }
+        LaunchOutcome::Pending
+    };
+    tokio::time::timeout(DEADLINE, wait)
+        .await
+        .unwrap_or(LaunchOutcome::Pending)
+}
+
+/// The main process's end, for the loop.
+async fn tell_exit(shared: Rc<Shared>, unit: Unit, exited: oneshot::Receiver<ExitStatus>) {
+    let Ok(status) = exited.await else { return };
+    unit.held_mut().main = None;
+    let service = unit.service.name.clone();
+    let event = Event::MainExited { service, status };
+    let _loop_never_ends = shared.events.send(LoopEvent::Supervisor(event));
+    let look = LoopEvent::CgroupChanged(unit.service.name.clone());
+    let _loop_never_ends = shared.events.send(look);
+}

@@ -1,0 +1,87 @@
+//! What PID 1 keeps for each wanted service, and the effects on it: launch, signal, kill, release.
+//!
+//! User namespace, network namespace, cgroup, id range and pipes live as long as the service is
+//! wanted, over its restarts; a launch only makes the main process anew.
+
+mod cgroup_watch;
+mod control_socket;
+mod image;
+mod launch;
+mod passed;
+mod unit;
+mod volumes;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use orlop_config::Machine;
+use orlop_container::private_proc::PrivateProc;
+use orlop_control::server::Incoming;
+use tokio::sync::{mpsc, watch};
+
+use crate::boot_info::BootInfo;
+use crate::logs::LogBroker;
+use crate::machine::LoopEvent;
+use crate::network::NetworkHandle;
+use crate::reaper::Reaper;
+use crate::report::Report;
+use crate::stages::identity::Identity;
+use crate::stages::storage::Storage;
+pub use cgroup_watch::CgroupWatch;
+pub use launch::launch;
+pub use unit::Unit;
+
+/// Where PID 1 keeps what only it uses: sockets, staging mounts.
+pub const RUN: &str = "/run/orlop";
+/// Where a launch assembles a root, in a mount namespace of its own.
+pub const STAGING: &str = "/run/orlop/staging";
+/// The resolvers, as resolv.conf(5), bound into services with a network.
+pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
+/// The cgroup all services' cgroups are in.
+pub const SERVICES_CGROUP: &str = "/sys/fs/cgroup/services";
+
+/// What the loop and the tasks beside it share, on one thread.
+#[derive(Debug)]
+pub struct Shared {
+    /// The network's one owner.
+    pub network: NetworkHandle,
+    /// The log service's other side.
+    pub logs: LogBroker,
+    /// Where things are said.
+    pub report: Report,
+    /// Who waits for processes.
+    pub reaper: Reaper,
+    /// What every launch uses.
+    pub proc: PrivateProc,
+    /// Who watches cgroup.events.
+    pub cgroups: CgroupWatch,
+    /// The builder's facts.
+    pub info: BootInfo,
+    /// Whether the state outlives the power.
+    pub storage: Storage,
+    /// The checked `system.toml`.
+    pub machine: Machine,
+    /// Services that are left out, with the reason.
+    pub broken: BTreeMap<String, String>,
+    /// The machine's id.
+    pub identity: Identity,
+    /// When the kernel handed over to PID 1.
+    pub handed_over: Duration,
+    /// To the loop.
+    pub events: mpsc::UnboundedSender<LoopEvent>,
+    /// To the loop, from control connections.
+    pub calls: mpsc::Sender<Incoming>,
+    /// Whether the stage `network` has ended, well or not.
+    pub network_settled: watch::Sender<bool>,
+    /// Whether the batch `machine` has been loaded and its ports are named.
+    pub devices_settled: watch::Sender<bool>,
+    /// Whether the batch `overlay` has been loaded.
+    pub overlay_loaded: Cell<bool>,
+}
+
+/// Resolves once the watched value is true.
+pub(crate) async fn settled(sender: &watch::Sender<bool>) {
+    let mut receiver = sender.subscribe();
+    let _sender_lives = receiver.wait_for(|settled| *settled).await;
+}

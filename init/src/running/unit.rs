@@ -1,0 +1,176 @@
+//! One service as PID 1 holds it: what is kept over restarts, and the main process while there is one.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
+
+use orlop_config::{NetworkMode, Service, Signal};
+use orlop_container::cgroup::Cgroup;
+use orlop_container::namespaces::{ID_COUNT, KeptNamespaces};
+use orlop_container::plan::namespace_spec;
+use orlop_supervisor::ServiceState;
+use tokio::task::JoinHandle;
+
+use super::Shared;
+use super::passed::LEASE_GRANT;
+use crate::logs::{LogMessage, Pipes};
+
+/// The grant that makes a service the reader of all logs.
+const LOG_GRANT: &str = "log.streams";
+
+/// A handle: clones are the same service.
+#[derive(Debug, Clone)]
+pub struct Unit {
+    /// The manifest.
+    pub service: Rc<Service>,
+    /// The first of the service's ids in the machine; 0 in the machine's own user namespace.
+    pub id_base: u32,
+    held: Rc<RefCell<Held>>,
+}
+
+/// What is held for the service now.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) namespaces: Option<Rc<KeptNamespaces>>,
+    pub(super) pipes: Option<Pipes>,
+    pub(super) cgroup: Option<Cgroup>,
+    pub(super) address: Option<Ipv4Addr>,
+    pub(super) attached: bool,
+    pub(super) control: Option<JoinHandle<()>>,
+    /// The main process's pidfd, until it was reaped.
+    pub(super) main: Option<Rc<OwnedFd>>,
+    /// Names of the sockets that the main process was given for DHCP.
+    pub(super) dhcp_sockets: BTreeSet<String>,
+    /// The other end of the log channel, between the launch of a log reader and its being up.
+    pub(super) log_channel: Option<OwnedFd>,
+}
+
+impl Unit {
+    /// The `index`th service, counted from 1: its id range starts at `index` × 65,536.
+    #[must_use]
+    pub fn new(service: &Service, index: u32) -> Self {
+        let own = namespace_spec(service, index.saturating_mul(ID_COUNT)).id_base;
+        Self {
+            service: Rc::new(service.clone()),
+            id_base: own.unwrap_or(0),
+            held: Rc::default(),
+        }
+    }
+
+    pub(super) fn held(&self) -> Ref<'_, Held> {
+        self.held.borrow()
+    }
+
+    pub(super) fn held_mut(&self) -> RefMut<'_, Held> {
+        self.held.borrow_mut()
+    }
+
+    /// Whether the manifest grants this.
+    #[must_use]
+    pub fn holds(&self, grant: &str) -> bool {
+        self.service.control.iter().any(|held| held.covers(grant))
+    }
+
+    /// Whether it is the one that reads all logs.
+    #[must_use]
+    pub fn reads_logs(&self) -> bool {
+        self.holds(LOG_GRANT)
+    }
+
+    /// Whether it holds the grant for leases, and its sockets are not those of `links`.
+    #[must_use]
+    pub fn has_other_dhcp_links(&self, links: &[String]) -> bool {
+        let wanted: BTreeSet<String> = links.iter().map(|link| format!("dhcp4.{link}")).collect();
+        let held = self.held();
+        let passed = held
+            .dhcp_sockets
+            .iter()
+            .filter(|name| name.starts_with("dhcp4."));
+        self.holds(LEASE_GRANT) && !passed.eq(wanted.iter())
+    }
+
+    /// Whether it has a veth on the bridge.
+    #[must_use]
+    pub fn is_bridged(&self) -> bool {
+        self.service.network_mode == NetworkMode::Bridge
+    }
+
+    /// Its address on the bridge.
+    #[must_use]
+    pub fn address(&self) -> Option<Ipv4Addr> {
+        self.held().address
+    }
+
+    /// Sends a signal to the main process by its pidfd: never to another process of the same pid.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(main) = &self.held().main {
+            // ESRCH: it has ended and its exit is on the way to the loop.
+            let _ended = orlop_sys::pidfd::send_signal(main.as_fd(), signal.number());
+        }
+    }
+
+    /// Kills everything in the cgroup.
+    ///
+    /// # Errors
+    /// One fragment.
+    pub fn kill_cgroup(&self) -> Result<(), String> {
+        match &self.held().cgroup {
+            Some(cgroup) => cgroup.kill().map_err(|error| crate::stage::chain(&error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether nothing of it runs: the main process was reaped and the cgroup is empty.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        let held = self.held();
+        held.main.is_none()
+            && held
+                .cgroup
+                .as_ref()
+                .is_none_or(|cgroup| cgroup.is_populated().is_ok_and(|populated| !populated))
+    }
+
+    /// Follows the supervisor: the reader of logs is told of pipes only while it runs.
+    pub fn state_changed(&mut self, state: ServiceState, shared: &Shared) {
+        if !self.reads_logs() {
+            return;
+        }
+        match state {
+            ServiceState::Up => {
+                if let Some(channel) = self.held_mut().log_channel.take() {
+                    shared.logs.tell(LogMessage::Up(channel));
+                }
+            }
+            ServiceState::Starting | ServiceState::Waiting => {}
+            _ => shared.logs.tell(LogMessage::Down),
+        }
+    }
+
+    /// Lets go of what was kept, when the service is no longer wanted. Its pipes stay: what it wrote
+    /// last may still be in them.
+    pub fn release(&mut self, shared: &Rc<Shared>) {
+        let mut held = self.held_mut();
+        held.namespaces = None;
+        held.address = None;
+        if let Some(control) = held.control.take() {
+            control.abort();
+        }
+        if let Some(cgroup) = held.cgroup.take()
+            && let Err(error) = cgroup.remove()
+        {
+            let name = &self.service.name;
+            shared
+                .report
+                .warn(&format!("{name}: {}", crate::stage::chain(&error)));
+        }
+        if std::mem::take(&mut held.attached) {
+            let network = shared.network.clone();
+            let name = self.service.name.clone();
+            // The kernel deletes the veth with the namespace, whose last descriptor went above.
+            tokio::task::spawn_local(async move { network.detach(&name).await });
+        }
+    }
+}

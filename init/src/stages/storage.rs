@@ -1,0 +1,120 @@
+//! Stage `storage`: the system mounted read-only, the state read-write below it.
+//!
+//! mount(2) waits on the disk, so forked children do it.
+
+use std::fs::{self, File};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::mount::{MsFlags, mount};
+
+use super::devices::{Devices, SystemSource};
+use crate::children;
+use crate::reaper::Reaper;
+use crate::stage::{Done, Fatal, chain};
+
+/// Where the system is mounted until it becomes `/`.
+pub const NEW_ROOT: &str = "/sysroot";
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the stage hands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// Whether `/state` outlives the power.
+    pub persistent: bool,
+}
+
+/// Mounts the system at [`NEW_ROOT`] and the state at its `/state`.
+///
+/// # Errors
+/// When the system does not mount. Without a state disk the boot goes on with a tmpfs, and says so.
+pub async fn run(reaper: &Reaper, devices: &Devices) -> Result<Done<Storage>, Fatal> {
+    let mut degraded = Vec::new();
+    let _exists_already = fs::create_dir(NEW_ROOT);
+    let system = match &devices.system {
+        SystemSource::Disk(path) => path.clone(),
+        SystemSource::File(path) => attach_loop(path)?,
+    };
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
+    mount_in_child(reaper, &system, NEW_ROOT.as_ref(), "erofs", flags)
+        .await
+        .map_err(|reason| {
+            Fatal(format!(
+                "mounting the system {} (erofs): {reason}; the disk is not one that `orlop build` made, \
+                 or it is damaged: build and flash it again",
+                system.display()
+            ))
+        })?;
+    let state = Path::new(NEW_ROOT).join("state");
+    let persistent = match &devices.state {
+        Some(disk) => mount_state(reaper, disk, &state, &mut degraded).await,
+        None => {
+            degraded.push("no state disk: volumes and logs are lost at power-off".to_owned());
+            false
+        }
+    };
+    if !persistent {
+        let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
+        mount(
+            Some("tmpfs"),
+            &state,
+            Some("tmpfs"),
+            flags,
+            Some("mode=0755"),
+        )
+        .map_err(|errno| Fatal(format!("mounting a tmpfs on /state: {errno}")))?;
+    }
+    Ok(Done {
+        value: Storage { persistent },
+        degraded,
+    })
+}
+
+async fn mount_state(
+    reaper: &Reaper,
+    disk: &Path,
+    target: &Path,
+    degraded: &mut Vec<String>,
+) -> bool {
+    let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME;
+    match mount_in_child(reaper, disk, target, "ext4", flags).await {
+        Ok(()) => true,
+        Err(reason) => {
+            degraded.push(format!(
+                "mounting the state disk {} (ext4): {reason}; volumes and logs are lost at power-off",
+                disk.display()
+            ));
+            false
+        }
+    }
+}
+
+async fn mount_in_child(
+    reaper: &Reaper,
+    source: &Path,
+    target: &Path,
+    fstype: &'static str,
+    flags: MsFlags,
+) -> Result<(), String> {
+    children::run(reaper, DEADLINE, &[], || {
+        mount(Some(source), target, Some(fstype), flags, None::<&str>)
+    })
+    .await
+    .map_err(|error| chain(&error))
+}
+
+fn attach_loop(path: &Path) -> Result<PathBuf, Fatal> {
+    let attach = || -> Result<PathBuf, String> {
+        let file = File::open(path).map_err(|error| error.to_string())?;
+        let device =
+            orlop_sys::loop_device::attach(file.as_fd(), true).map_err(|error| chain(&error))?;
+        Ok(device.path)
+    };
+    attach().map_err(|reason| {
+        Fatal(format!(
+            "attaching {} to a loop device: {reason}; is the module \"loop\" in batch \"boot\" of /boot.json?",
+            path.display()
+        ))
+    })
+}
