@@ -35,7 +35,7 @@ pub(super) const SYSTEM: &[Key] = &[
     ),
     refused(
         "services",
-        "services are not written here; each has a file of its own, services/<name>/service.toml",
+        "services are not written here; write each into a file of its own, services/<name>/service.toml",
     ),
     refused("version", "nothing reads a version here; remove it"),
     not_yet("name", "write hostname = \"name\""),

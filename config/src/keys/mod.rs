@@ -115,13 +115,13 @@ impl Section {
         self.keys().iter().find(|key| key.name == name)
     }
 
-    /// The supported keys in one line, or that there are none.
-    pub(crate) fn list(self) -> String {
+    /// What may be written instead of an unknown key.
+    pub(crate) fn offer(self) -> String {
         let names: Vec<&str> = supported(self).map(|key| key.name).collect();
-        if names.is_empty() {
-            "no keys".to_owned()
-        } else {
-            names.join(", ")
+        match names.len() {
+            0 => "remove it: the section's name alone is enough".to_owned(),
+            1..=8 => format!("write one of {}", names.join(", ")),
+            _ => "remove it, or look for the right one in docs/manifests.md".to_owned(),
         }
     }
 }

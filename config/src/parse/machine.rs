@@ -46,7 +46,7 @@ pub(crate) fn parse_machine(findings: &mut Findings<'_>) -> MachineDraft {
         machine.volumes = volumes;
     }
     let volumes_known = document.whole && findings.errors() == before;
-    findings.drop_echoes(syntax_errors);
+    findings.drop_echoes(syntax_errors, document.swallowed_from);
     MachineDraft {
         machine,
         volumes_known,
@@ -265,13 +265,7 @@ fn network(node: &Node<'_>, network: &mut NetworkConfig, findings: &mut Findings
             );
             continue;
         }
-        let link = link(&node, findings);
-        for (address, prefix) in &link.addresses {
-            if contains(network.pool, *address) || contains((*address, *prefix), network.pool.0) {
-                let (pool, length) = network.pool;
-                node.error(findings, format!("{address}/{prefix} overlaps the services' network {pool}/{length}; write another [network] pool, such as \"10.200.0.0/16\""));
-            }
-        }
+        let link = link(&node, network.pool, findings);
         network.links.insert(name.to_owned(), link);
     }
 }
@@ -280,11 +274,7 @@ fn network(node: &Node<'_>, network: &mut NetworkConfig, findings: &mut Findings
 fn unicast(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Ipv4Addr> {
     let text = node.string(findings)?;
     match parse_ipv4(text) {
-        Ok(address)
-            if !address.is_unspecified() && !address.is_multicast() && !address.is_broadcast() =>
-        {
-            Some(address)
-        }
+        Ok(address) if is_unicast(address) => Some(address),
         Ok(_) => {
             node.refuse(
                 findings,
@@ -338,7 +328,7 @@ fn pool(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<(Ipv4Addr, u8)> 
     Some((address, prefix))
 }
 
-fn link(node: &Node<'_>, findings: &mut Findings<'_>) -> LinkConfig {
+fn link(node: &Node<'_>, pool: (Ipv4Addr, u8), findings: &mut Findings<'_>) -> LinkConfig {
     let by_dhcp = LinkConfig {
         dhcp: true,
         ..LinkConfig::default()
@@ -352,7 +342,7 @@ fn link(node: &Node<'_>, findings: &mut Findings<'_>) -> LinkConfig {
     let addresses: Vec<(Ipv4Addr, u8)> = entries
         .unwrap_or_default()
         .iter()
-        .filter_map(|n| interface_address(n, findings))
+        .filter_map(|n| interface_address(n, pool, findings))
         .collect();
     let gateway = fields.get("gateway").and_then(|n| unicast(n, findings));
     if let (Some(gateway), Some(node)) = (gateway, fields.get("gateway"))
@@ -379,27 +369,36 @@ fn link(node: &Node<'_>, findings: &mut Findings<'_>) -> LinkConfig {
 }
 
 /// `192.0.2.10/24`: an address of the machine with its network's prefix length.
-fn interface_address(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<(Ipv4Addr, u8)> {
+fn interface_address(
+    node: &Node<'_>,
+    pool: (Ipv4Addr, u8),
+    findings: &mut Findings<'_>,
+) -> Option<(Ipv4Addr, u8)> {
     let text = node.string(findings)?;
-    match address_with_prefix(text) {
-        Ok((address, prefix))
-            if prefix > 0
-                && !address.is_unspecified()
-                && !address.is_multicast()
-                && !address.is_broadcast() =>
-        {
-            Some((address, prefix))
-        }
-        Ok(_) => {
-            node.refuse(
-                findings,
-                &format!("{} is no address of one machine", quoted(text)),
-            );
-            None
-        }
+    let (address, prefix) = match address_with_prefix(text) {
+        Ok(found) => found,
         Err(what) => {
             node.refuse(findings, &format!("{} {what}", quoted(text)));
-            None
+            return None;
         }
+    };
+    if prefix == 0 || !is_unicast(address) {
+        node.refuse(
+            findings,
+            &format!("{} is no address of one machine", quoted(text)),
+        );
+        return None;
     }
+    if contains(pool, address) || contains((address, prefix), pool.0) {
+        let (network, length) = pool;
+        node.error(
+            findings,
+            format!("{} overlaps the services' network {network}/{length}; write another [network] pool, such as \"10.200.0.0/16\"", quoted(text)),
+        );
+    }
+    Some((address, prefix))
+}
+
+fn is_unicast(address: Ipv4Addr) -> bool {
+    !address.is_unspecified() && !address.is_multicast() && !address.is_broadcast()
 }

@@ -11,6 +11,8 @@ use crate::tree::text::quoted;
 #[derive(Debug)]
 pub(crate) struct Fields<'t> {
     nodes: Vec<(Place, Node<'t>)>,
+    /// The keys that what is unknown or unsupported was meant to be.
+    meant: Vec<&'static str>,
 }
 
 impl<'t> Fields<'t> {
@@ -22,7 +24,11 @@ impl<'t> Fields<'t> {
         findings: &mut Findings<'_>,
     ) -> Self {
         let mut nodes = Vec::new();
-        for (name, value) in table {
+        let mut meant = Vec::new();
+        // The table is in the order of the alphabet, but the file's counts when there are too many.
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(name, _)| name.span().start);
+        for (name, value) in entries {
             let text = name.get_ref().as_ref();
             let key_path = match path {
                 "" => key_text(text),
@@ -33,19 +39,25 @@ impl<'t> Fields<'t> {
                 key: key_path.clone(),
             };
             let Some(key) = section.key(text) else {
-                findings.error(&place, unknown(section, text));
+                let near = nearest_key(section, text);
+                meant.extend(near.map(|key| key.name));
+                findings.error(&place, unknown(section, text, near));
                 continue;
             };
             match key.support {
                 Support::Supported => nodes.push((place, Node::new(key_path, value, key))),
-                Support::NotYet(instead) => findings.error(
-                    &place,
-                    format!("is a Compose key that is not supported yet; {instead}"),
-                ),
-                Support::Refused(reason) => findings.error(&place, reason),
+                Support::NotYet(instead) => {
+                    meant.push(key.name);
+                    let message = format!("is a Compose key that is not supported yet; {instead}");
+                    findings.error(&place, message);
+                }
+                Support::Refused(reason) => {
+                    meant.push(key.name);
+                    findings.error(&place, reason);
+                }
             }
         }
-        Self { nodes }
+        Self { nodes, meant }
     }
 
     /// The value of a key, when it is written.
@@ -60,6 +72,11 @@ impl<'t> Fields<'t> {
         found.map(|(place, _)| place)
     }
 
+    /// Whether a key that could not be taken was probably meant to be one of these.
+    pub(crate) fn meant(&self, names: &[&str]) -> bool {
+        self.meant.iter().any(|meant| names.contains(meant))
+    }
+
     /// The place of the first key in the file: for what is missing.
     pub(crate) fn first(&self) -> Option<&Place> {
         self.nodes
@@ -69,13 +86,12 @@ impl<'t> Fields<'t> {
     }
 }
 
-fn unknown(section: Section, name: &str) -> String {
-    if name.starts_with("x-") {
-        return "is an extension field, which nothing would read; write a # comment instead"
-            .to_owned();
-    }
-    match nearest_key(section, name) {
-        Some(Key { name: near, .. }) => format!("unknown key; write {} instead", quoted(near)),
-        None => format!("unknown key; {} has {}", section.title(), section.list()),
+fn unknown(section: Section, name: &str, near: Option<&Key>) -> String {
+    match near {
+        _ if name.starts_with("x-") => {
+            "is an extension field, which nothing would read; write a # comment instead".to_owned()
+        }
+        Some(key) => format!("unknown key; write {} instead", quoted(key.name)),
+        None => format!("unknown key; {}", section.offer()),
     }
 }

@@ -1,5 +1,6 @@
 //! The findings of one file, collected by place and turned into diagnostics at the end.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::tree::text::Text;
@@ -72,15 +73,17 @@ impl<'a> Findings<'a> {
         self.errors
     }
 
-    /// Drops the findings, made after the first `kept`, that share a line with one of these:
-    /// what the parser guessed there after a syntax error is worth no second sentence.
-    pub(crate) fn drop_echoes(&mut self, kept: usize) {
+    /// Drops the findings made after the first `kept` that share a line with one of these, or stand
+    /// behind `swallowed_from`: what the parser guessed there is worth no second sentence.
+    pub(crate) fn drop_echoes(&mut self, kept: usize, swallowed_from: Option<usize>) {
         let line = |finding: &Finding| self.text.line_number(finding.place.span.start);
-        let lines: Vec<usize> = self.list.iter().take(kept).map(line).collect();
-        let echo: Vec<bool> = self.list.iter().map(|f| lines.contains(&line(f))).collect();
-        let mut echo = echo.into_iter().enumerate();
+        let lines: BTreeSet<usize> = self.list.iter().take(kept).map(line).collect();
+        let swallowed = |f: &Finding| swallowed_from.is_some_and(|at| f.place.span.start >= at);
+        let is_echo = |f: &Finding| lines.contains(&line(f)) || swallowed(f);
+        let echoes: Vec<bool> = self.list.iter().map(is_echo).collect();
+        let mut echoes = echoes.into_iter().enumerate();
         self.list
-            .retain(|_| !echo.next().is_some_and(|(at, echo)| at >= kept && echo));
+            .retain(|_| !echoes.next().is_some_and(|(at, echo)| at >= kept && echo));
     }
 
     /// How many findings are kept so far.

@@ -16,6 +16,8 @@ pub(crate) struct Document<'a> {
     pub(crate) table: DeTable<'a>,
     /// Whether the text is TOML throughout. If not, a missing key may just not have been read.
     pub(crate) whole: bool,
+    /// Where an unclosed bracket makes the rest meaningless.
+    pub(crate) swallowed_from: Option<usize>,
 }
 
 impl<'a> Document<'a> {
@@ -25,6 +27,7 @@ impl<'a> Document<'a> {
         let nothing = Self {
             table: DeTable::new(),
             whole: false,
+            swallowed_from: None,
         };
         if text.len() > LARGEST {
             let size = text.len().div_ceil(1024);
@@ -44,13 +47,16 @@ impl<'a> Document<'a> {
             findings.error(&place, "is a key with too many dots; write at most 16");
             return nothing;
         }
-        let (table, errors) = DeTable::parse_recoverable(text);
+        let (table, mut errors) = DeTable::parse_recoverable(text);
+        errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+        let whole = errors.is_empty();
+        let swallowed_from = report_unclosed(&errors, findings);
         let mut last_line = 0;
         for error in &errors {
             let span = error.span().unwrap_or(0..0);
             let line = findings.text.line_number(span.start);
             // What follows on the same line is nearly always the same mistake.
-            if line == last_line {
+            if line == last_line || swallowed_from.is_some_and(|from| span.start >= from) {
                 continue;
             }
             last_line = line;
@@ -59,18 +65,57 @@ impl<'a> Document<'a> {
                 findings.text.line_at(span.start),
                 &text_of(text, error),
             );
-            findings.error(
-                &Place {
-                    span,
-                    key: String::new(),
-                },
-                message,
-            );
+            let key = String::new();
+            findings.error(&Place { span, key }, message);
         }
         Self {
             table: table.into_inner(),
-            whole: errors.is_empty(),
+            whole,
+            swallowed_from,
         }
+    }
+}
+
+/// A bracket that is never closed swallows the rest of the file, and the parser reports each line
+/// of it. One finding says it, at the first line that cannot be meant as an entry; what stands
+/// behind that place was not understood.
+fn report_unclosed(errors: &[Error], findings: &mut Findings<'_>) -> Option<usize> {
+    let unclosed = errors.iter().find(|error| {
+        let message = error.message();
+        message.starts_with("unclosed array, ") || message.starts_with("unclosed inline table")
+    })?;
+    let end = unclosed.span()?;
+    let (what, bracket) = match unclosed.message().starts_with("unclosed array") {
+        true => ("list", ']'),
+        false => ("table", '}'),
+    };
+    // The line that opens the bracket may have errors too, but it is the first one that has.
+    let complaints = errors
+        .iter()
+        .filter(|error| error.message().starts_with("missing comma"));
+    let mut starts = complaints.filter_map(|error| Some(error.span()?.start));
+    let (at, message) = match starts.find(|at| begins_key(findings.text.line_at(*at))) {
+        Some(at) => (
+            findings.text.line_start(at),
+            format!("the {what} above has no end; write {bracket} before this line"),
+        ),
+        None => (
+            end.start,
+            format!("the {what} has no end; write {bracket} after its last entry"),
+        ),
+    };
+    let key = String::new();
+    findings.error(&Place { span: at..at, key }, message);
+    Some(at)
+}
+
+/// Whether a line looks like `key = …` or `[section]`.
+fn begins_key(line: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'"');
+    let line = line.trim();
+    match line.split_once('=') {
+        Some((key, _)) => !key.trim().is_empty() && key.trim().bytes().all(word),
+        None => line.starts_with('[') && line.ends_with(']'),
     }
 }
 
@@ -86,33 +131,128 @@ fn sentence(error: &Error, line: &str, found: &str) -> String {
         return format!("is YAML; in TOML write {instead}");
     }
     let message = error.message();
-    let known = |start: &str| message.starts_with(start);
-    if known("string values must be quoted") {
-        format!("text needs quotes; write \"{}\"", found.trim())
-    } else if known("duplicate key") {
-        format!("\"{found}\" is here a second time; keep one of the two")
-    } else if known("unclosed array") {
-        "the list has no end; write ] after its last entry".to_owned()
-    } else if known("unclosed inline table") {
-        "the table has no end; write } after its last entry".to_owned()
-    } else if known("unclosed table") {
-        "the section's name has no end; write it as [name]".to_owned()
-    } else if known("missing comma") {
-        "a comma is missing before this entry; write , between entries".to_owned()
-    } else if known("extra comma") {
-        "is a comma too many; remove it".to_owned()
-    } else if known("cannot recurse further") {
-        "brackets are nested too deep; write at most 80 in one another".to_owned()
-    } else if known("missing value") || known("key with no value") {
-        "the key has no value; write key = value".to_owned()
-    } else if known("missing assignment") || known("invalid key-value pair") {
-        "is no key with a value; write key = value".to_owned()
-    } else if known("cannot extend value") {
-        "has a value already and cannot get keys below it; write all of it in one place".to_owned()
-    } else if known("invalid basic string") || known("invalid literal string") {
-        "the text has no end; write a closing quote on the same line".to_owned()
-    } else {
-        format!("is not TOML: {message}")
+    if message.starts_with("duplicate key") {
+        return format!("\"{found}\" is here a second time; keep one of the two");
+    }
+    // The parser guesses the type by the first letter: nginx would be a nan, traefik a true.
+    let guessed = [
+        "string values must",
+        "invalid float",
+        "invalid boolean",
+        "invalid integer",
+    ];
+    if guessed.iter().any(|start| message.starts_with(start)) {
+        return unquoted(found.trim());
+    }
+    let known = SENTENCES
+        .iter()
+        .find(|(start, _)| message.starts_with(start));
+    match known {
+        Some((_, sentence)) => (*sentence).to_owned(),
+        None => format!("is not TOML ({message}); write key = value"),
+    }
+}
+
+/// The beginnings of the parser's messages, and our sentence for each.
+const SENTENCES: &[(&str, &str)] = &[
+    (
+        "cannot extend value",
+        "has a value already and cannot get keys below it; write all of it in one place",
+    ),
+    (
+        "cannot recurse further",
+        "brackets are nested too deep; write at most 80 in one another",
+    ),
+    (
+        "carriage return",
+        "a carriage return stands alone; write plain line ends",
+    ),
+    ("extra `=`", "is one = too many; write key = value"),
+    (
+        "extra assignment",
+        "a comma is missing before this; write , between entries",
+    ),
+    ("extra comma", "is a comma too many; remove it"),
+    (
+        "invalid basic string",
+        "the text has no end; write a closing \" on the same line",
+    ),
+    (
+        "invalid comment",
+        "a comment contains a control character; remove it",
+    ),
+    ("invalid date", "is no date; write text in quotes"),
+    (
+        "invalid literal string",
+        "the text has no end; write a closing ' on the same line",
+    ),
+    (
+        "invalid multi-line basic",
+        "the text has no end; write a closing \"\"\"",
+    ),
+    (
+        "invalid multi-line literal",
+        "the text has no end; write a closing '''",
+    ),
+    (
+        "invalid unquoted key",
+        "is no key; write letters, digits, - and _ only, or the key in quotes",
+    ),
+    (
+        "key with no value",
+        "the key has no value; write key = value",
+    ),
+    (
+        "keys cannot be multi-line",
+        "is no key; write it on one line",
+    ),
+    (
+        "missing assignment",
+        "the key has no value; write key = value",
+    ),
+    (
+        "missing comma",
+        "a comma is missing before this entry; write , between entries",
+    ),
+    (
+        "missing escaped value",
+        "a backslash begins an escape; write \\\\ for the backslash itself, or 'text' in single quotes",
+    ),
+    ("missing value", "the key has no value; write key = value"),
+    (
+        "too few unicode",
+        "the escape is too short; write \\u and four digits",
+    ),
+    (
+        "unclosed",
+        "the section's name has no end; write it as [name]",
+    ),
+    (
+        "unexpected leading zero",
+        "a number has no leading zeros; write it without, or in quotes if it is text",
+    ),
+    (
+        "unexpected",
+        "nothing may follow here; write each key = value on a line of its own",
+    ),
+    (
+        "unquoted keys cannot be empty",
+        "the key has no name; write key = value",
+    ),
+];
+
+/// A value without quotes.
+fn unquoted(found: &str) -> String {
+    match found.to_ascii_lowercase().as_str() {
+        "" => "the key has no value; write key = value".to_owned(),
+        "true" | "yes" | "on" => {
+            format!("{found} is no value in TOML; write true, or text in quotes: \"{found}\"")
+        }
+
+        "false" | "no" | "off" => {
+            format!("{found} is no value in TOML; write false, or text in quotes: \"{found}\"")
+        }
+        _ => format!("text needs quotes; write \"{found}\""),
     }
 }
 

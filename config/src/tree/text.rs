@@ -47,6 +47,12 @@ impl<'a> Text<'a> {
         self.line_of(offset).0 + 1
     }
 
+    /// Where the line of an offset begins, behind its blanks.
+    pub(crate) fn line_start(&self, offset: usize) -> usize {
+        let line = self.line_at(offset);
+        self.line_of(offset).1 + (line.len() - line.trim_start().len())
+    }
+
     /// The whole line that an offset is on, without its line end.
     pub(crate) fn line_at(&self, offset: usize) -> &'a str {
         let (_, start) = self.line_of(offset);

@@ -49,7 +49,7 @@ impl Grant {
         Err(match nearest(&method, GRANTS.into_iter().chain(families)) {
             Some(near) => format!("there is no grant {quoted}; write \"{near}\""),
             None => format!(
-                "there is no grant {quoted}; there are {} and families such as \"services.*\"",
+                "there is no grant {quoted}; write one of {}, or a family such as \"services.*\"",
                 GRANTS.join(", ")
             ),
         })

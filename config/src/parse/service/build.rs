@@ -19,6 +19,7 @@ pub(super) fn build(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Buil
         return None;
     }
     let table = node.table(findings)?;
+    let before = findings.errors();
     let fields = Fields::read(table, Section::Build, "build", findings);
     let debian = fields.get("debian").and_then(|n| packages(n, findings));
     let files = fields.get("files").and_then(|n| files_of(n, findings));
@@ -28,7 +29,9 @@ pub(super) fn build(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Buil
     let written = ["debian", "files", "programs"]
         .iter()
         .any(|name| fields.get(name).is_some());
-    if !written && table.is_empty() {
+    if !written && findings.errors() > before {
+        // What was meant has been told.
+    } else if !written && table.is_empty() {
         node.refuse(findings, "is empty");
     } else if !written {
         node.refuse(
@@ -110,7 +113,7 @@ fn programs_of(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Vec<Strin
         let message = match nearest(name, PROGRAMS) {
             Some(near) => format!("there is no program {quoted}; write \"{near}\""),
             None => format!(
-                "there is no program {quoted}; there are {}; your own go under files",
+                "there is no program {quoted}; write one of {}, or name your own under files",
                 PROGRAMS.join(", ")
             ),
         };
@@ -143,13 +146,13 @@ fn users(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeMap<String
             continue;
         };
         let fields = Fields::read(table, Section::BuildUser, &user.place.key, findings);
-        let Some(uid) = fields.get("uid").map(|n| (n, n.integer(findings))) else {
+        let home = fields.get("home").and_then(|n| path_at(n, findings));
+        let shell = fields.get("shell").and_then(|n| path_at(n, findings));
+        let Some(uid_node) = fields.get("uid") else {
             findings.error(&place, "has no uid; write users = { app = { uid = 100 } }");
             continue;
         };
-        let home = fields.get("home").and_then(|n| path_at(n, findings));
-        let shell = fields.get("shell").and_then(|n| path_at(n, findings));
-        let (uid_node, Some(uid)) = uid else {
+        let Some(uid) = uid_node.integer(findings) else {
             continue;
         };
         let Some(uid @ 1..=65_534) = u32::try_from(uid).ok() else {

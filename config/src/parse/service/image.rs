@@ -27,7 +27,7 @@ pub(super) fn image(
         if let Some(place) = fields.place("build") {
             return Some((ImageName::new(service.as_str())?, place.clone()));
         }
-        if whole {
+        if whole && !fields.meant(&["image", "build"]) {
             let place = Place {
                 span: head.span.clone(),
                 key: "image".to_owned(),

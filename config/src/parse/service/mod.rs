@@ -46,7 +46,7 @@ pub(crate) fn parse_service(name: &ServiceName, findings: &mut Findings<'_>) -> 
     let document = Document::parse(findings);
     let syntax_errors = findings.len();
     let draft = read(name, &document, findings);
-    findings.drop_echoes(syntax_errors);
+    findings.drop_echoes(syntax_errors, document.swallowed_from);
     draft
 }
 
@@ -58,7 +58,9 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
     let build = fields
         .get("build")
         .and_then(|node| build::build(node, findings));
-    let image = image::image(name, &fields, document.whole, &head, findings);
+    // One service's keys in a table of a whole project's: nothing is missing but the place.
+    let whole = document.whole && !fields.meant(&["services", "service"]);
+    let image = image::image(name, &fields, whole, &head, findings);
 
     let entrypoint = fields
         .get("entrypoint")
@@ -70,7 +72,11 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
         None => true,
         Some(list) => list.as_ref().is_some_and(Vec::is_empty),
     };
-    if document.whole && nothing(&entrypoint) && nothing(&command) {
+    if whole
+        && nothing(&entrypoint)
+        && nothing(&command)
+        && !fields.meant(&["command", "entrypoint"])
+    {
         let place = fields
             .place("command")
             .or(fields.place("entrypoint"))
@@ -119,9 +125,14 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
     let user = fields
         .get("user")
         .and_then(|n| process::user(n, userns_mode, findings));
-    let service = image.as_ref().map(|(image, _)| Service {
+    // Every key is read even when the image could not be: all errors are told in one go.
+    let run = match &image {
+        Some((image, _)) => Some(image.clone()),
+        None => ImageName::new(name.as_str()),
+    };
+    let service = run.map(|image| Service {
         name: name.clone(),
-        image: image.clone(),
+        image,
         build,
         entrypoint: entrypoint.flatten().unwrap_or_default(),
         command: command.flatten().unwrap_or_default(),

@@ -1,0 +1,335 @@
+//! Text that no person would write: nothing panics, nothing takes long, every finding points into
+//! the file, and many errors are told together.
+
+use std::time::{Duration, Instant};
+
+use orlop_config::{Checked, Diagnostic, SourceFile, Sources, check};
+use proptest::prelude::*;
+
+fn check_both(text: &str) -> (Checked, Checked) {
+    let file = |path: &str| SourceFile {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    let service = Sources {
+        services: [("web".to_owned(), file("services/web/service.toml"))].into(),
+        images: ["nginx".to_owned()].into(),
+        ..Sources::default()
+    };
+    let system = Sources {
+        system: Some(file("system.toml")),
+        ..Sources::default()
+    };
+    (check(&service), check(&system))
+}
+
+/// Every finding lies in the file and can be printed on a terminal.
+fn assert_inside(text: &str, diagnostics: &[Diagnostic]) {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines: Vec<&str> = text.split('\n').collect();
+    for diagnostic in diagnostics {
+        let line = lines.get(diagnostic.line - 1).expect("a line of the file");
+        let characters = line.chars().count();
+        assert!(
+            (1..=characters + 1).contains(&diagnostic.column),
+            "{diagnostic:?}"
+        );
+        let shown = diagnostic.line_text.chars().count();
+        assert!(shown <= 122, "{diagnostic:?}");
+        assert!(diagnostic.caret <= shown, "{diagnostic:?}");
+        assert!(diagnostic.caret_width >= 1);
+        assert!(
+            diagnostic.caret + diagnostic.caret_width <= shown + 1,
+            "{diagnostic:?}"
+        );
+        assert!(!diagnostic.message.is_empty());
+        let printed = diagnostic.render();
+        assert!(
+            !printed.chars().any(|c| c.is_control() && c != '\n'),
+            "{printed:?}"
+        );
+        assert!(printed.split('\n').count() <= 3, "{printed:?}");
+    }
+}
+
+fn assert_sound(text: &str) {
+    let (service, system) = check_both(text);
+    assert_inside(text, &service.diagnostics);
+    assert_inside(text, &system.diagnostics);
+    assert_eq!(service.services.len() + service.broken.len(), 1);
+    assert_eq!(service.has_errors(), !service.broken.is_empty());
+}
+
+/// A word that leads somewhere in the walker, or nowhere.
+fn word() -> impl Strategy<Value = String> {
+    prop_oneof![
+        prop::sample::select(vec![
+            "image",
+            "build",
+            "command",
+            "entrypoint",
+            "environment",
+            "user",
+            "working_dir",
+            "hostname",
+            "volumes",
+            "tmpfs",
+            "read_only",
+            "ports",
+            "network_mode",
+            "userns_mode",
+            "depends_on",
+            "restart",
+            "stop_signal",
+            "stop_grace_period",
+            "cap_add",
+            "cap_drop",
+            "mem_limit",
+            "cpus",
+            "pids_limit",
+            "devices",
+            "init",
+            "isolation",
+            "control",
+            "debian",
+            "files",
+            "users",
+            "uid",
+            "directories",
+            "programs",
+            "kernel",
+            "network",
+            "links",
+            "dhcp",
+            "pool",
+            "dns",
+            "addresses",
+            "gateway",
+            "mtu",
+            "access",
+            "console",
+            "sysctls",
+            "condition",
+            "required",
+            "healthcheck",
+            "web",
+            "nginx",
+        ])
+        .prop_map(str::to_owned),
+        "[a-z_]{1,8}",
+        "\"\\PC{0,6}\"",
+    ]
+}
+
+fn scalar() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<i64>().prop_map(|n| n.to_string()),
+        any::<f32>().prop_map(|n| format!("{n:?}")),
+        Just("true".to_owned()),
+        Just("2026-11-20".to_owned()),
+        "\"[a-z0-9:/.@*=,~ -]{0,20}\"",
+        "\"[0-9]{0,5}[-:][0-9]{0,5}:?[0-9]{0,5}(/udp)?\"",
+        "\"(\\./|data:|/dev/)?[a-z/.]{0,8}:/[a-z/]{0,8}(:ro|:rw|:z)?\"",
+        "\"[0-9.]{0,6}[a-z]{0,3}[0-9.]{0,6}[a-z]{0,2}\"",
+        "\"[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}\\.[0-9]{1,3}(/[0-9]{1,2})?\"",
+        "'\\PC{0,10}'",
+        word().prop_map(|w| format!("\"{}\"", w.trim_matches('"'))),
+    ]
+}
+
+fn value() -> impl Strategy<Value = String> {
+    scalar().prop_recursive(3, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|v| format!("[{}]", v.join(", "))),
+            prop::collection::vec((word(), inner), 0..4).prop_map(|entries| {
+                let entries: Vec<String> =
+                    entries.iter().map(|(k, v)| format!("{k} = {v}")).collect();
+                format!("{{ {} }}", entries.join(", "))
+            }),
+        ]
+    })
+}
+
+fn toml() -> impl Strategy<Value = String> {
+    let line = prop_oneof![
+        8 => (word(), value()).prop_map(|(k, v)| format!("{k} = {v}")),
+        1 => (word(), word()).prop_map(|(a, b)| format!("[{a}.{b}]")),
+        1 => word().prop_map(|a| format!("[[{a}]]")),
+    ];
+    prop::collection::vec(line, 0..12).prop_map(|lines| lines.join("\n"))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn arbitrary_text_is_survived(text in "(?s).{0,200}") {
+        assert_sound(&text);
+    }
+
+    #[test]
+    fn text_of_tomls_own_characters_is_survived(text in "[a-c=\\[\\]{}.,#\"' \n\r\\\\0-9_:-]{0,120}") {
+        assert_sound(&text);
+    }
+
+    #[test]
+    fn arbitrary_toml_is_survived(text in toml()) {
+        assert_sound(&text);
+    }
+
+    #[test]
+    fn a_good_file_cut_anywhere_is_survived(at in 0usize..600, insert in "\\PC{0,2}") {
+        let good = include_str!("accept/every_key.toml");
+        let at = good.char_indices().map(|(i, _)| i).nth(at).unwrap_or(good.len());
+        assert_sound(&good[..at]);
+        assert_sound(&format!("{}{insert}{}", &good[..at], &good[at..]));
+    }
+}
+
+/// Much more than any of these takes, much less than a quadratic walk would.
+const LONG: Duration = Duration::from_secs(20);
+
+fn assert_quick(text: &str, expected: &str) {
+    let start = Instant::now();
+    let (service, system) = check_both(text);
+    assert!(
+        start.elapsed() < LONG,
+        "{:?} for {expected}",
+        start.elapsed()
+    );
+    assert_inside(text, &service.diagnostics);
+    assert_inside(text, &system.diagnostics);
+    let told = service
+        .diagnostics
+        .iter()
+        .any(|d| d.message.contains(expected));
+    assert!(told, "{expected}: {:?}", service.diagnostics.first());
+    assert!(service.diagnostics.len() <= 101);
+}
+
+const GOOD: &str = "image = \"nginx\"\ncommand = [\"a\"]\n";
+
+#[test]
+fn nesting_does_not_overflow_the_stack() {
+    let brackets = format!("x = {}{}\n", "[".repeat(20_000), "]".repeat(20_000));
+    assert_quick(&brackets, "nested too deep");
+    assert_quick(&format!("x = {}", "[".repeat(900_000)), "nested too deep");
+    assert_quick(
+        &format!("x = {}1{}", "{a=".repeat(20_000), "}".repeat(20_000)),
+        "nested too deep",
+    );
+    assert_quick(&"x=[{".repeat(200_000), "nested too deep");
+    assert_quick(&format!("[{}a]\n", "a.".repeat(400_000)), "too many dots");
+    assert_quick(
+        &format!("x = 1\nx = {{{}a = 1}}\n", "a.".repeat(400_000)),
+        "too many dots",
+    );
+    let both = format!("{}a = ", "a.".repeat(16));
+    let both = format!(
+        "{both}{}1{}",
+        format!("{{{both}").repeat(80),
+        "}".repeat(80)
+    );
+    assert_quick(&both, "nested too deep");
+}
+
+#[test]
+fn long_lists_and_many_keys_are_quick_and_bounded() {
+    let list = |key: &str, entry: &str, count| format!("{GOOD}{key} = [{}]\n", entry.repeat(count));
+    assert_quick(
+        &list("tmpfs", "1,", 300_000),
+        "300000 entries; write at most 4096",
+    );
+    assert_quick(&list("volumes", "\"a:b\",", 4096), "more errors");
+    let keys: String = (0..80_000).map(|n| format!("k{n}=1\n")).collect();
+    assert_quick(&keys, "unknown key");
+    assert_quick(&"a\n".repeat(400_000), "more errors");
+    assert_quick(&"[a]\n".repeat(200_000), "second time");
+    let variables: String = (0..70_000).map(|n| format!("V{n}=1\n")).collect();
+    assert_quick(
+        &format!("{GOOD}[environment]\n{variables}"),
+        "70000 entries",
+    );
+    assert_quick(
+        &list("ports", "\"1-65535:1-65535\",", 4000),
+        "more than 4096 ports",
+    );
+}
+
+#[test]
+fn edge_28_lists_of_two_thousand_are_taken() {
+    let arguments = "\"argument\",".repeat(2000);
+    let names: Vec<String> = (0..2000).map(|n| format!("\"/run/{n}\"")).collect();
+    let text = format!(
+        "image = \"nginx\"\ncommand = [{arguments}]\ntmpfs = [{}]\n",
+        names.join(",")
+    );
+    let (checked, _) = check_both(&text);
+    assert!(checked.diagnostics.is_empty());
+    let service = checked.services.values().next().unwrap();
+    assert_eq!((service.command.len(), service.tmpfs.len()), (2000, 2000));
+}
+
+#[test]
+fn a_file_that_is_too_large_is_one_sentence() {
+    let (checked, _) = check_both(&format!("{GOOD}{}", "# comment\n".repeat(110_000)));
+    assert_eq!(checked.diagnostics.len(), 1);
+    assert!(checked.diagnostics[0].message.contains("at most 1024 KiB"));
+    let (checked, _) = check_both(&format!("{GOOD}{}", "# comment\n".repeat(100_000)));
+    assert!(checked.diagnostics.is_empty());
+}
+
+#[test]
+fn a_byte_order_mark_and_windows_line_ends_are_no_error() {
+    let (checked, _) = check_both("\u{feff}image = \"nginx\"\r\ncommand = [\"a\"]\r\n");
+    assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
+    let (checked, _) = check_both("\u{feff}imag = \"nginx\"\r\ncommand = [\"a\"]\r\n");
+    assert_eq!(
+        (checked.diagnostics[0].line, checked.diagnostics[0].column),
+        (1, 1)
+    );
+    assert_eq!(checked.diagnostics[0].line_text, "imag = \"nginx\"");
+}
+
+#[test]
+fn thousands_of_services_are_checked_quickly() {
+    let mut sources = Sources {
+        images: ["nginx".to_owned()].into(),
+        ..Sources::default()
+    };
+    for n in 0..3000usize {
+        let text = format!(
+            "{GOOD}depends_on = [\"s{}\", \"s{}\"]\n",
+            (n + 1) % 3000,
+            (n + 7) % 3000
+        );
+        let path = format!("services/s{n}/service.toml");
+        sources
+            .services
+            .insert(format!("s{n}"), SourceFile { path, text });
+    }
+    let start = Instant::now();
+    let checked = check(&sources);
+    assert!(start.elapsed() < LONG, "{:?}", start.elapsed());
+    assert!(
+        checked.services.is_empty(),
+        "every service is in the circle or behind it"
+    );
+}
+
+#[test]
+fn every_error_of_a_file_is_told_in_line_order() {
+    let text = "prots = []\nimage = 5\ncommand = 7\nuser = []\nrestart = \"x\"\ncpus = []\ninit = 3\n\
+                stop_signal = \"x\"\nmem_limit = \"y\"\nports = [\"a\", 3]\nvolumes = [5, \"b\"]\n\
+                devices = [\"d\"]\ncontrol = [\"c\"]\nisolation = \"z\"\n[depends_on]\na = 1\nB = {}\n";
+    let (checked, _) = check_both(text);
+    let lines: Vec<usize> = checked.diagnostics.iter().map(|d| d.line).collect();
+    assert_eq!(
+        lines,
+        [
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 10, 11, 11, 12, 13, 14, 16, 17
+        ]
+    );
+    let first = checked.diagnostics.first().map(ToString::to_string);
+    assert_eq!(checked.broken.get("web"), first.as_ref());
+}

@@ -1,0 +1,140 @@
+//! The key table against its printed page and against what the walker really reads.
+
+use std::fs;
+use std::path::Path;
+
+use orlop_config::keys::{Section, Support};
+use orlop_config::{SourceFile, Sources, check, reference_markdown};
+
+#[test]
+fn the_reference_page_is_the_key_table() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/manifests.md");
+    if std::env::var_os("ORLOP_BLESS").is_some() {
+        fs::write(&page, reference_markdown()).unwrap();
+    }
+    let written = fs::read_to_string(page).unwrap();
+    assert!(
+        written == reference_markdown(),
+        "docs/manifests.md is old; run ORLOP_BLESS=1 cargo test -p orlop-config --test reference"
+    );
+}
+
+/// The messages about one file that consists of a key in its section.
+fn messages(section: Section, line: &str) -> Vec<String> {
+    let text = match section {
+        Section::Service | Section::System => line.to_owned(),
+        Section::Build => format!("[build]\n{line}"),
+        Section::BuildUser => format!("[build.users.app]\n{line}"),
+        Section::Dependency => format!("[depends_on.db]\n{line}"),
+        Section::Kernel => format!("[kernel]\n{line}"),
+        Section::Network => format!("[network]\n{line}"),
+        Section::Link => format!("[network.links.eth0]\n{line}"),
+        Section::Access => format!("[access]\n{line}"),
+        Section::Volume => format!("[volumes.data]\n{line}"),
+    };
+    let of_a_service = [
+        Section::Service,
+        Section::Build,
+        Section::BuildUser,
+        Section::Dependency,
+    ];
+    let path = "file.toml".to_owned();
+    let mut sources = Sources::default();
+    if of_a_service.contains(&section) {
+        let file = SourceFile { path, text };
+        sources.services.insert("web".to_owned(), file);
+    } else {
+        sources.system = Some(SourceFile { path, text });
+    }
+    check(&sources)
+        .diagnostics
+        .iter()
+        .map(|d| format!("{}: {}", d.key, d.message))
+        .collect()
+}
+
+#[test]
+fn every_supported_key_is_read() {
+    for section in Section::ALL {
+        for key in section
+            .keys()
+            .iter()
+            .filter(|key| key.support == Support::Supported)
+        {
+            // No key is a date, so one that is read complains.
+            let found = messages(section, &format!("{} = 2026-11-20", key.name));
+            assert!(
+                found
+                    .iter()
+                    .any(|m| m.contains(key.name) && m.contains("not a date")),
+                "{section:?} {}: {found:?}",
+                key.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_other_key_is_refused_by_name_with_its_advice() {
+    for section in Section::ALL {
+        for key in section.keys() {
+            let advice = match key.support {
+                Support::Supported => continue,
+                Support::NotYet(advice) | Support::Refused(advice) => advice,
+            };
+            let found = messages(section, &format!("{} = 1", key.name));
+            assert!(
+                found
+                    .iter()
+                    .any(|m| m.contains(key.name) && m.contains(advice)),
+                "{section:?} {}: {found:?}",
+                key.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_example_is_accepted_as_it_is_shown() {
+    for section in Section::ALL {
+        for key in section
+            .keys()
+            .iter()
+            .filter(|key| key.support == Support::Supported)
+        {
+            if key.example.contains(" with ") || key.name == "users" && section == Section::Build {
+                continue;
+            }
+            let place = format!("{}: ", key.name);
+            let about_it = |m: &String| {
+                let own = m.starts_with(&place) || m.contains(&format!(".{place}"));
+                own && !["no image", "no service", "not declared"]
+                    .iter()
+                    .any(|s| m.contains(s))
+            };
+            let mut found = messages(section, key.example);
+            found.retain(about_it);
+            assert!(found.is_empty(), "{section:?} {}: {found:?}", key.example);
+        }
+    }
+}
+
+/// The keys of a service in the Compose Specification (schema/compose-spec.json of 2025).
+const COMPOSE: &str = "annotations attach blkio_config build cap_add cap_drop cgroup cgroup_parent \
+    command configs container_name cpu_count cpu_percent cpu_period cpu_quota cpu_rt_period \
+    cpu_rt_runtime cpu_shares cpus cpuset credential_spec depends_on deploy develop \
+    device_cgroup_rules devices dns dns_opt dns_search domainname entrypoint env_file environment \
+    expose extends external_links extra_hosts gpus group_add healthcheck hostname image init ipc \
+    isolation label_file labels links logging mac_address mem_limit mem_reservation \
+    mem_swappiness memswap_limit models network_mode networks oom_kill_disable oom_score_adj pid \
+    pids_limit platform ports post_start pre_stop privileged profiles provider pull_policy \
+    pull_refresh_after read_only restart runtime scale secrets security_opt shm_size stdin_open \
+    stop_grace_period stop_signal storage_opt sysctls tmpfs tty ulimits use_api_socket user \
+    userns_mode uts volumes volumes_from working_dir";
+
+#[test]
+fn every_key_of_compose_is_known() {
+    for name in COMPOSE.split_whitespace() {
+        assert!(Section::Service.key(name).is_some(), "{name}");
+    }
+}
