@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orlop_config::{Condition, ServiceName};
+use orlop_config::{Condition, ServiceName, Signal};
 
 use crate::ExitStatus;
 
@@ -13,24 +13,14 @@ pub(crate) const SHUTDOWN: &str = "stopped for the shutdown";
 pub(crate) const BEFORE_BOOT: &str = "waiting for the boot";
 pub(crate) const LAUNCH_TOO_LONG: &str = "launch took longer than 30 s";
 
-/// signal(7) for x86-64, from 1.
-const SIGNALS: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-];
-
 /// `exited with code 1`, `killed by SIGSEGV`.
 pub(crate) fn exit(status: ExitStatus) -> String {
     match status {
         ExitStatus::Exited(code) => format!("exited with code {code}"),
         ExitStatus::Signaled(number) => {
-            let name = usize::try_from(number)
-                .ok()
-                .and_then(|n| n.checked_sub(1))
-                .and_then(|n| SIGNALS.get(n));
-            match name {
-                Some(name) => format!("killed by SIG{name}"),
+            let name = Signal::parse(&number.to_string()).map(Signal::name);
+            match name.ok().filter(|name| name.starts_with("SIG")) {
+                Some(name) => format!("killed by {name}"),
                 None => format!("killed by signal {number}"),
             }
         }
@@ -71,7 +61,8 @@ mod tests {
         assert_eq!(exit(ExitStatus::Exited(1)), "exited with code 1");
         assert_eq!(exit(ExitStatus::Signaled(11)), "killed by SIGSEGV");
         assert_eq!(exit(ExitStatus::Signaled(31)), "killed by SIGSYS");
-        assert_eq!(exit(ExitStatus::Signaled(40)), "killed by signal 40");
+        assert_eq!(exit(ExitStatus::Signaled(40)), "killed by SIGRTMIN+6");
+        assert_eq!(exit(ExitStatus::Signaled(32)), "killed by signal 32");
         assert_eq!(exit(ExitStatus::Signaled(0)), "killed by signal 0");
         assert_eq!(exit(ExitStatus::Signaled(-1)), "killed by signal -1");
     }

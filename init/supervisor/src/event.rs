@@ -42,7 +42,8 @@ pub enum Event {
         /// How.
         status: ExitStatus,
     },
-    /// The service's cgroup reads `populated 0`, and its main process has been reaped.
+    /// The service's cgroup reads `populated 0`, and its main process has been reaped. May come
+    /// before `MainExited`, and more than once.
     CgroupEmpty {
         /// Whose.
         service: ServiceName,
@@ -117,7 +118,9 @@ pub enum Effect {
         /// Which.
         signal: Signal,
     },
-    /// Write 1 to the service's `cgroup.kill`.
+    /// Write 1 to the service's `cgroup.kill`. Answered by `CgroupEmpty` once the cgroup is empty,
+    /// also when it is already: the state is re-read, not inferred (cgroups(7)). Of a launch in
+    /// flight, which it ends, the answer is `LaunchFailed` or `Launched` as ever.
     KillCgroup {
         /// Whose.
         service: ServiceName,
@@ -158,13 +161,14 @@ pub enum ServiceState {
     Starting,
     /// Its main process runs.
     Up,
-    /// Was asked to stop.
+    /// Was asked to stop, or ended by itself and what is left of it is being killed.
     Stopping,
     /// Ended; a restart is due after the back-off.
     BackingOff,
     /// Not running and not wanted, or ended with success and its policy wants no restart.
     Down,
-    /// Ended with a failure and its policy wants no restart, or a required dependency failed.
+    /// Ended with a failure and its policy wants no restart, or a required dependency failed, or a
+    /// process of it survives SIGKILL.
     Failed,
 }
 

@@ -199,9 +199,10 @@ impl Unit {
     }
 }
 
-/// Only the grant spelled out counts: a `*` is a person's console, not the holder of the log.
+/// `*` does not count: that is a person's console, not the holder of the log.
 fn holds_log(service: &Service) -> bool {
-    service.control.iter().any(|g| g.as_str() == "log.streams")
+    let mut grants = service.control.iter();
+    grants.any(|grant| grant.as_str() != "*" && grant.covers("log.streams"))
 }
 
 impl Phase {

@@ -41,12 +41,8 @@ impl Supervisor {
     /// All services down and wanted, waiting for [`Event::Boot`]. The services are checked already
     /// (`orlop_config::check`); the seed moves the back-offs by up to 10 %.
     pub fn new<'a>(services: impl Iterator<Item = &'a Service>, seed: u64) -> Self {
-        Self::from_units(services.map(Unit::new), seed)
-    }
-
-    fn from_units(units: impl Iterator<Item = Unit>, seed: u64) -> Self {
         Self {
-            units: Units::new(units),
+            units: Units::new(services.map(Unit::new)),
             jitter: Jitter::new(seed),
             now: Time::ZERO,
             boot: Boot::NotYet,

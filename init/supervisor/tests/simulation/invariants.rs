@@ -309,6 +309,9 @@ impl Invariants {
         ensure(supervisor.next_deadline().is_none_or(|at| at > now), || {
             "a deadline that is over is left".to_owned()
         })?;
+        if self.shutdown.is_none() {
+            self.none_superseded()?;
+        }
         for ((name, status), id) in supervisor.services().map(|s| (s, self.ids[s.0])) {
             let seen = &self.seen[id];
             ensure(status.state == seen.state, || {
@@ -326,8 +329,48 @@ impl Invariants {
         Ok(())
     }
 
+    /// A request that waits agrees with what is wanted: else another has superseded it.
+    fn none_superseded(&self) -> Verdict {
+        for (id, request) in &self.open {
+            let (name, up) = match request {
+                Request::Start(name) | Request::Restart(name) => (name, true),
+                Request::Stop(name) => (name, false),
+                Request::Kill(..) => return Err(format!("kill {id} unanswered")),
+            };
+            let wanted = self.ids.get(name).map(|id| self.seen[*id].wanted);
+            ensure(wanted == Some(up), || {
+                format!("unanswered though superseded: {request:?}")
+            })?;
+        }
+        Ok(())
+    }
+
+    /// A start may wait on for nothing but a job that still runs.
+    fn none_forgotten(&self) -> Verdict {
+        for request in self.open.values() {
+            let (Request::Start(name) | Request::Restart(name)) = request else {
+                return Err(format!("unanswered at rest: {request:?}"));
+            };
+            let good = self.waits_for_a_job(self.ids[name]);
+            ensure(good, || format!("unanswered at rest: {request:?}"))?;
+        }
+        Ok(())
+    }
+
+    fn waits_for_a_job(&self, id: usize) -> bool {
+        self.seen[id].state == ServiceState::Waiting
+            && self.services[id].depends_on.iter().all(|(on, dependency)| {
+                let Some(on) = self.ids.get(on).copied() else {
+                    return !dependency.required;
+                };
+                let up = self.seen[on].state == ServiceState::Up;
+                up || self.seen[on].completed || !dependency.required || self.waits_for_a_job(on)
+            })
+    }
+
     /// When nothing more will happen by itself.
     pub(crate) fn at_rest(&self) -> Verdict {
+        self.none_forgotten()?;
         for (service, seen) in self.services.iter().zip(&self.seen) {
             let name = &service.name;
             let edges = || {

@@ -170,7 +170,11 @@ fn boot_of_nothing_is_complete() {
 
 #[test]
 fn the_log_starts_first() {
-    let mut world = World::with_log(&["log"], [service("a"), service("b"), service("log")]);
+    let mut world = World::new([
+        service("a").granted("*"),
+        service("b").granted("services.*"),
+        service("log").granted("log.streams"),
+    ]);
     world.boot();
     assert_eq!(world.did(), ["launch log", "launch a", "launch b"]);
 }

@@ -260,6 +260,38 @@ fn a_launch_that_is_never_answered_is_bounded() {
 }
 
 #[test]
+fn a_launch_that_comes_after_the_kill_is_killed_again() {
+    let mut world = World::new([service("web").grace(SEC)]);
+    world.boot();
+    let id = world.stop("web");
+    world.pass(SEC);
+    assert_eq!(world.did(), ["kill web"]);
+    world.pass(9 * SEC);
+    world.launched("web");
+    assert_eq!(world.did(), ["kill web"]);
+    world.pass(9 * SEC);
+    assert!(world.did().is_empty(), "it has ten seconds again");
+    world.gone("web", 1);
+    assert_eq!(world.replies(), [(id, Ok(()))]);
+}
+
+#[test]
+fn what_is_stuck_is_killed_again_from_time_to_time() {
+    let mut world = World::new([service("web").policy(RestartPolicy::No)]);
+    world.boot();
+    world.pass(40 * SEC);
+    let cause = "the launch of \"web\" survives SIGKILL, waiting for its end";
+    assert_eq!(world.cause("web"), cause);
+    world.pass(130 * SEC);
+    assert_eq!(world.did(), ["kill web", "kill web"]);
+    world.launch_failed("web");
+    assert_eq!(world.cause("web"), "launch took longer than 30 s");
+    let changes = |effect: &&Effect| matches!(effect, Effect::StateChanged { .. });
+    assert_eq!(world.last.iter().filter(changes).count(), 1);
+    assert_eq!(world.supervisor.next_deadline(), None);
+}
+
+#[test]
 fn strange_events_change_nothing() {
     let mut world = World::up([service("web")]);
     let before = world.status("web").clone();

@@ -37,10 +37,10 @@ fn dependents_stop_first_and_others_in_parallel() {
 fn the_log_stops_last_and_what_it_needs_after_it() {
     let services = [
         service("store"),
-        service("log").needs("store"),
-        service("web"),
+        service("log").needs("store").granted("log.streams"),
+        service("web").granted("*"),
     ];
-    let mut world = World::with_log(&["log"], services);
+    let mut world = World::new(services);
     world.boot();
     world.answer_launches();
     world.shut_down();

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use orlop_config::{Condition, Dependency, RestartPolicy, Service};
+use orlop_config::{Condition, Dependency, Grant, RestartPolicy, Service};
 
 use super::super::Supervisor;
 pub(super) use super::service::{name, service};
-use crate::unit::Unit;
 use crate::{
     Effect, Event, ExitStatus, Request, RequestError, ServiceState, ServiceStatus, Shutdown, Time,
 };
@@ -21,6 +20,7 @@ pub(super) trait With: Sized {
     fn likes(self, on: &str) -> Self;
     fn policy(self, policy: RestartPolicy) -> Self;
     fn grace(self, grace: Duration) -> Self;
+    fn granted(self, grant: &str) -> Self;
 }
 
 impl With for Service {
@@ -39,6 +39,10 @@ impl With for Service {
     }
     fn grace(mut self, grace: Duration) -> Self {
         self.stop_grace_period = grace;
+        self
+    }
+    fn granted(mut self, grant: &str) -> Self {
+        self.control.push(Grant::parse(grant).unwrap());
         self
     }
 }
@@ -64,16 +68,6 @@ impl World {
     pub(super) fn new(services: impl IntoIterator<Item = Service>) -> Self {
         let services: Vec<Service> = services.into_iter().collect();
         Self::of(Supervisor::new(services.iter(), 1))
-    }
-
-    /// `holders` hold the log's streams.
-    pub(super) fn with_log(holders: &[&str], services: impl IntoIterator<Item = Service>) -> Self {
-        let units = services.into_iter().map(|service| {
-            let mut unit = Unit::new(&service);
-            unit.late = holders.contains(&service.name.as_str());
-            unit
-        });
-        Self::of(Supervisor::from_units(units, 1))
     }
 
     fn of(supervisor: Supervisor) -> Self {
