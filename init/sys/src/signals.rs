@@ -9,13 +9,16 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 /// # Errors
 /// The errno of sigprocmask(2).
 pub fn reset() -> Result<(), Errno> {
-    // SAFETY: sigaction is plain old data; all bytes zero is SIG_DFL without flags.
-    let default: libc::sigaction = unsafe { std::mem::zeroed() };
-    for signal in 1..=libc::SIGRTMAX() {
-        // SIGKILL, SIGSTOP and the C library's own signals answer EINVAL: they are at their
-        // default anyway.
-        // SAFETY: `default` is a valid sigaction; the old one is not asked for.
-        unsafe { libc::sigaction(signal, &raw const default, std::ptr::null_mut()) };
+    // struct sigaction as the kernel knows it: SIG_DFL, no flags, no restorer, empty mask. By the
+    // raw call, since the C library refuses the few signals that it keeps for itself.
+    let default = [0_u64; 4];
+    for signal in 1..=SIGNAL_COUNT {
+        let (new, old) = (default.as_ptr(), std::ptr::null_mut::<u64>());
+        // SAFETY: `new` points to four live words, of which the kernel reads at most all; the mask
+        // is 8 bytes long. SIGKILL and SIGSTOP answer EINVAL: they are at their default anyway.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, new, old, size_of::<u64>()) };
     }
     sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)
 }
+
+const SIGNAL_COUNT: i32 = 64;

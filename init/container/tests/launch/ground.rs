@@ -1,0 +1,284 @@
+//! A machine to launch on: the running kernel, images with one static busybox, a cgroup of its own.
+
+use std::fs;
+use std::io::Read;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
+use orlop_container::cgroup::{Cgroup, plan_limits};
+use orlop_container::launch::{LaunchFds, LaunchOutcome, launch};
+use orlop_container::namespaces::{Holder, KeptNamespaces};
+use orlop_container::plan::{LaunchInputs, ResolvedVolume, namespace_spec, plan};
+use orlop_container::private_proc::PrivateProc;
+
+/// What all tests share.
+pub(crate) struct Ground {
+    pub(crate) images: PathBuf,
+    pub(crate) state: PathBuf,
+    staging: PathBuf,
+    cgroups: PathBuf,
+    proc: PrivateProc,
+}
+
+/// The ground, or `None` (said aloud) where launches cannot work: they need root.
+pub(crate) fn ground() -> Option<&'static Ground> {
+    static GROUND: OnceLock<Option<Ground>> = OnceLock::new();
+    let ground = GROUND
+        .get_or_init(|| nix::unistd::geteuid().is_root().then(prepare))
+        .as_ref();
+    if ground.is_none() {
+        eprintln!("SKIPPED: launching containers needs root");
+    }
+    ground
+}
+
+fn prepare() -> Ground {
+    let scratch = std::env::var_os("ORLOP_TEST_STATE").map_or_else(
+        || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("launch"),
+        PathBuf::from,
+    );
+    let images = std::env::var_os("ORLOP_TEST_IMAGES")
+        .map(PathBuf::from)
+        .unwrap_or_else(|| build_images(&scratch));
+    let staging = scratch.join("staging");
+    fs::create_dir_all(&staging).unwrap();
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    let hierarchy = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .find(|line| line[2] == "cgroup2");
+    let cgroups = Path::new(hierarchy.expect("a cgroup2 mount")[1])
+        .join(format!("orlop-test-{}", std::process::id()));
+    fs::create_dir(&cgroups).unwrap();
+    Ground {
+        images,
+        state: scratch,
+        staging,
+        cgroups,
+        proc: PrivateProc::open().unwrap(),
+    }
+}
+
+/// Two images: `probe`, and `evil`, whose `/proc` is a link.
+fn build_images(scratch: &Path) -> PathBuf {
+    let images = scratch.join("images");
+    let _ = fs::remove_dir_all(&images);
+    for (name, directories) in [
+        (
+            "probe",
+            &[
+                "bin",
+                "dev",
+                "etc",
+                "proc",
+                "run",
+                "sys",
+                "tmp",
+                "var/lib/probe",
+                "volume",
+            ][..],
+        ),
+        ("evil", &["bin", "dev", "etc", "tmp", "run", "sys"][..]),
+    ] {
+        let image = images.join(name);
+        for directory in directories {
+            fs::create_dir_all(image.join(directory)).unwrap();
+        }
+        fs::copy("/bin/busybox", image.join("bin/busybox")).expect("busybox-static");
+        symlink("busybox", image.join("bin/sh")).unwrap();
+        fs::write(
+            image.join("etc/passwd"),
+            "root:x:0:0::/root:/bin/sh\nprobe:x:100:101::/var/lib/probe:/bin/sh\n",
+        )
+        .unwrap();
+        fs::write(image.join("etc/group"), "root:x:0:\nprobe:x:101:\n").unwrap();
+        fs::write(image.join("bin/not-executable"), "").unwrap();
+    }
+    std::os::unix::fs::chown(images.join("probe/var/lib/probe"), Some(100), Some(101)).unwrap();
+    symlink("/tmp", images.join("evil/proc")).unwrap();
+    images
+}
+
+/// What came of a launch.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) output: String,
+    pub(crate) status: WaitStatus,
+}
+
+/// A launched service's test run.
+pub(crate) struct Trial<'a> {
+    pub(crate) volumes: Vec<ResolvedVolume>,
+    pub(crate) listen: Vec<(String, BorrowedFd<'a>)>,
+    pub(crate) base: u32,
+    service: Service,
+}
+
+impl<'a> Trial<'a> {
+    /// A service of this manifest (the image is `probe` unless it says another) on the ground.
+    pub(crate) fn new(manifest: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let number = NEXT.fetch_add(1, Ordering::SeqCst);
+        let image = if manifest.contains("image =") {
+            ""
+        } else {
+            "image = \"probe\"\n"
+        };
+        let file = SourceFile {
+            path: "service.toml".to_owned(),
+            text: format!("{image}{manifest}"),
+        };
+        let name = format!("trial{number}");
+        let sources = Sources {
+            services: [(name.clone(), file)].into(),
+            images: ["probe".to_owned(), "evil".to_owned()].into(),
+            ..Sources::default()
+        };
+        let mut checked = check(&sources);
+        let service = checked.services.remove(&ServiceName::new(&name).unwrap());
+        let service = service.unwrap_or_else(|| panic!("{:#?}", checked.diagnostics));
+        Self {
+            volumes: Vec::new(),
+            listen: Vec::new(),
+            base: 1_000_000 + number * 65_536,
+            service,
+        }
+    }
+
+    /// A manifest that runs a shell script.
+    pub(crate) fn shell(keys: &str, script: &str) -> Self {
+        Self::new(&format!(
+            "command = [\"/bin/sh\", \"-c\", '''\n{script}\n''']\n{keys}"
+        ))
+    }
+
+    pub(crate) fn volume(mut self, source: &Path, target: &str, read_only: bool) -> Self {
+        let (source, target) = (source.to_owned(), PathBuf::from(target));
+        self.volumes.push(ResolvedVolume {
+            source,
+            target,
+            read_only,
+            idmap: true,
+        });
+        self
+    }
+
+    pub(crate) fn cgroup(&self, ground: &Ground) -> Cgroup {
+        // The host of the tests may lack controllers: limits are the machine tests' business.
+        let mut limits = plan_limits(&self.service);
+        limits.retain(|limit| ground.cgroups.join(limit.file).exists());
+        Cgroup::create(&ground.cgroups, self.service.name.as_str(), &limits).unwrap()
+    }
+
+    pub(crate) fn namespaces(&self, ground: &Ground) -> KeptNamespaces {
+        let holder = Holder::start(namespace_spec(&self.service, self.base), &ground.proc).unwrap();
+        wait(holder.as_fd());
+        let kept = holder.finish().unwrap();
+        wait(holder.pidfd());
+        waitid(Id::PIDFd(holder.pidfd()), WaitPidFlag::WEXITED).unwrap();
+        kept
+    }
+
+    /// Launches it and waits for its end.
+    pub(crate) fn run(&self, ground: &Ground) -> Result<Ended, String> {
+        let kept = self.namespaces(ground);
+        let cgroup = self.cgroup(ground);
+        let ended = self.run_in(ground, &kept, &cgroup);
+        if cgroup.is_populated().unwrap() {
+            cgroup.kill().unwrap();
+        }
+        // The kernel counts a reaped process out a moment later; the directory goes when it has.
+        cgroup
+            .remove()
+            .unwrap_or_else(|error| eprintln!("left for the next run: {error}"));
+        ended
+    }
+
+    pub(crate) fn run_in(
+        &self,
+        ground: &Ground,
+        kept: &KeptNamespaces,
+        cgroup: &Cgroup,
+    ) -> Result<Ended, String> {
+        let rootfs = ground.images.join(self.service.image.as_str());
+        let names: Vec<_> = self.listen.iter().map(|(name, _)| name.clone()).collect();
+        let inputs = LaunchInputs {
+            service: &self.service,
+            rootfs: &rootfs,
+            staging: &ground.staging,
+            passwd: &fs::read_to_string(rootfs.join("etc/passwd")).unwrap(),
+            group: &fs::read_to_string(rootfs.join("etc/group")).unwrap(),
+            id_base: self.base,
+            volumes: &self.volumes,
+            file_binds: &[],
+            control_socket: None,
+            listen_names: &names,
+        };
+        let plan = plan(&inputs).unwrap();
+        let null = fs::File::open("/dev/null").unwrap();
+        let (mut output, writer) = std::io::pipe().unwrap();
+        let fds = LaunchFds {
+            proc: &ground.proc,
+            namespaces: kept,
+            cgroup: cgroup.as_fd(),
+            stdin: null.as_fd(),
+            stdout: writer.as_fd(),
+            stderr: writer.as_fd(),
+            listen: self.listen.iter().map(|(_, fd)| *fd).collect(),
+            init_program: None,
+        };
+        let launching = launch(&plan, &fds).unwrap();
+        drop(writer);
+        wait(launching.as_fd());
+        let outcome = launching.outcome(&plan);
+        let mut text = Vec::new();
+        output.read_to_end(&mut text).unwrap();
+        wait(launching.pidfd.as_fd());
+        let status = waitid(Id::PIDFd(launching.pidfd.as_fd()), WaitPidFlag::WEXITED).unwrap();
+        match outcome {
+            LaunchOutcome::Executed => Ok(Ended {
+                output: String::from_utf8_lossy(&text).into_owned(),
+                status,
+            }),
+            LaunchOutcome::Failed(failure) => Err(failure.to_string()),
+            LaunchOutcome::Pending => panic!("readable, and no answer"),
+        }
+    }
+}
+
+/// Until it is readable; a hang fails the test.
+pub(crate) fn wait(fd: BorrowedFd<'_>) {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    let ready = poll(&mut fds, PollTimeout::from(60_000_u16)).unwrap();
+    assert_eq!(ready, 1, "nothing within a minute");
+}
+
+/// A fresh directory on the ground's disk, owned by root.
+pub(crate) fn volume(ground: &Ground, name: &str) -> PathBuf {
+    let path = ground.state.join("volumes").join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// A readable pipe end that holds these bytes.
+pub(crate) fn pipe_with(bytes: &[u8]) -> OwnedFd {
+    let (reader, writer) = nix::unistd::pipe().unwrap();
+    nix::unistd::write(&writer, bytes).unwrap();
+    reader
+}
+
+/// One `Key: value` line of /proc/self/status.
+pub(crate) fn field<'a>(output: &'a str, key: &str) -> &'a str {
+    let line = output
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{key}:")));
+    line.unwrap_or_else(|| panic!("no {key} in:\n{output}"))
+        .trim()
+}
