@@ -115,7 +115,6 @@ impl Supervisor {
                 };
                 let cause = self.units[id].status.cause.clone();
                 self.enter(id, Phase::Ending(again), cause);
-                self.tell_dependents(id);
             }
             Phase::Waiting { .. } | Phase::BackingOff | Phase::Down | Phase::Failed { .. } => {
                 self.lift(id);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use orlop_config::RestartPolicy;
 
 use super::world::{MS, SEC, With, World, failed, service};
-use crate::{Effect, ExitStatus, ServiceState};
+use crate::{Effect, Event, ExitStatus, ServiceState};
 
 const ON_FAILURE_2: RestartPolicy = RestartPolicy::OnFailure {
     max_retries: Some(2),
@@ -289,6 +289,16 @@ fn what_is_stuck_is_killed_again_from_time_to_time() {
     let changes = |effect: &&Effect| matches!(effect, Effect::StateChanged { .. });
     assert_eq!(world.last.iter().filter(changes).count(), 1);
     assert_eq!(world.supervisor.next_deadline(), None);
+}
+
+#[test]
+fn a_clock_that_goes_back_is_not_believed() {
+    let mut world = World::up([service("web")]);
+    world.pass(20 * SEC);
+    world.step(Event::Deadline);
+    world.now -= 15 * SEC;
+    world.gone("web", 1);
+    assert_eq!(world.did(), ["kill web", "launch web"], "up for 20 s");
 }
 
 #[test]
