@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use orlop_config::{Checked, SourceFile, Sources, check};
 
 /// A machine in which a lone service finds what it may name.
+#[expect(clippy::unwrap_used, reason = "fixture names are UTF-8")]
 fn around(case: &Path, text: &str) -> Sources {
     let source = |path: &str, text: &str| SourceFile {
         path: path.to_owned(),
@@ -33,6 +34,7 @@ fn around(case: &Path, text: &str) -> Sources {
     sources
 }
 
+#[expect(clippy::unwrap_used, reason = "writing to a String cannot fail")]
 fn told(checked: &Checked) -> String {
     let mut out = String::new();
     for diagnostic in &checked.diagnostics {
@@ -41,6 +43,7 @@ fn told(checked: &Checked) -> String {
     out
 }
 
+#[expect(clippy::unwrap_used, reason = "a missing fixture fails the test")]
 fn files_below(folder: &str, extension: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests")
@@ -57,6 +60,10 @@ fn files_below(folder: &str, extension: &str) -> Vec<PathBuf> {
 }
 
 /// Compares with the file; returns a complaint instead of panicking, so that all are seen at once.
+#[expect(
+    clippy::unwrap_used,
+    reason = "a fixture that cannot be written fails the test"
+)]
 fn compare(expected: &Path, found: &str) -> Option<String> {
     if std::env::var_os("ORLOP_BLESS").is_some() {
         fs::write(expected, found).unwrap();
@@ -127,6 +134,7 @@ fn bad_manifests_are_told_how_to_become_good() {
     assert_none(&complaints);
 }
 
+#[expect(clippy::unwrap_used, reason = "a missing fixture fails the test")]
 fn machine(folder: &Path) -> Sources {
     let read = |path: PathBuf, shown: String| {
         let text = fs::read_to_string(path).ok()?;

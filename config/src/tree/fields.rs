@@ -4,7 +4,7 @@ use toml::de::DeTable;
 
 use crate::keys::{Key, Section, Support, nearest_key};
 use crate::tree::findings::{Findings, Place};
-use crate::tree::node::{Node, key_text};
+use crate::tree::node::{ENTRIES, Node, key_text};
 use crate::tree::text::quoted;
 
 /// The supported keys of a table, by name.
@@ -25,6 +25,19 @@ impl<'t> Fields<'t> {
     ) -> Self {
         let mut nodes = Vec::new();
         let mut meant = Vec::new();
+        if table.len() > ENTRIES {
+            let span = table
+                .keys()
+                .map(toml::Spanned::span)
+                .min_by_key(|span| span.start);
+            let place = Place {
+                span: span.unwrap_or_default(),
+                key: path.to_owned(),
+            };
+            let count = table.len();
+            findings.error(&place, format!("has {count} keys; write at most {ENTRIES}"));
+            return Self { nodes, meant };
+        }
         // The table is in the order of the alphabet, but the file's counts when there are too many.
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(name, _)| name.span().start);
@@ -39,7 +52,11 @@ impl<'t> Fields<'t> {
                 key: key_path.clone(),
             };
             let Some(key) = section.key(text) else {
-                let near = nearest_key(section, text);
+                // Nobody will be told more, so nothing need be searched for.
+                let near = match findings.is_full() {
+                    true => None,
+                    false => nearest_key(section, text),
+                };
                 meant.extend(near.map(|key| key.name));
                 findings.error(&place, unknown(section, text, near));
                 continue;

@@ -86,6 +86,11 @@ impl<'a> Findings<'a> {
             .retain(|_| !echoes.next().is_some_and(|(at, echo)| at >= kept && echo));
     }
 
+    /// Whether what is added from now on is only counted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= TOLD
+    }
+
     /// How many findings are kept so far.
     pub(crate) fn len(&self) -> usize {
         self.list.len()
