@@ -20,6 +20,7 @@ pub mod shutdown;
 pub mod signals;
 pub mod stage;
 pub mod stages;
+pub mod watched;
 
 use std::process::ExitCode;
 

@@ -7,7 +7,10 @@ use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use nix::libc::O_NONBLOCK;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use crate::watched::watch;
 
 /// Where the ports are found by name, as udev would have it.
 pub const PORTS: &str = "/dev/virtio-ports";
@@ -75,7 +78,7 @@ fn open_power_button() -> Option<AsyncFd<fs::File>> {
         .custom_flags(O_NONBLOCK)
         .open(Path::new("/dev/input").join(button.file_name()))
         .ok()?;
-    AsyncFd::register(file).ok()
+    watch(file, Interest::READABLE).ok()
 }
 
 fn is_power_press(event: &[u8; INPUT_EVENT]) -> bool {

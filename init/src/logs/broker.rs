@@ -15,6 +15,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::watched::watch;
+
 use super::Stream;
 
 /// A pipe's default capacity (pipe(7)); three quarters of it are left to a service that writes
@@ -194,7 +196,7 @@ impl Broker {
         for drain in self.drains.drain(..) {
             drain.abort();
         }
-        self.channel = AsyncFd::register_with_interest(channel, Interest::WRITABLE).ok();
+        self.channel = watch(channel, Interest::WRITABLE).ok();
         let notes = std::mem::take(&mut self.queue);
         let streams: Vec<_> = self
             .streams
@@ -264,7 +266,7 @@ fn drain(
         let Ok(null) = File::options().write(true).open("/dev/null") else {
             return;
         };
-        let Ok(pipe) = AsyncFd::register_with_interest(own, Interest::READABLE) else {
+        let Ok(pipe) = watch(own, Interest::READABLE) else {
             return;
         };
         while let Ok(mut ready) = pipe.readable().await {

@@ -139,7 +139,7 @@ impl Machine {
     ) -> Self {
         let mut seed = [0_u8; 8];
         // Without randomness all machines back off in step: harmless.
-        let _no_jitter = std::fs::File::open("/dev/urandom")
+        let _no_jitter = fs::File::open("/dev/urandom")
             .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut seed));
         let supervisor = Supervisor::new(booted.config.services.values(), u64::from_ne_bytes(seed));
         let units = booted

@@ -90,7 +90,7 @@ impl Exchange {
     reason = "`register` is unsafe for types that might swap their descriptor; OwnedFd cannot"
 )]
 fn register(fd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    AsyncFd::register(fd)
+    AsyncFd::new(fd)
 }
 
 /// Reads the NLMSG_ERROR messages of one datagram: whether the awaited acknowledgement is among

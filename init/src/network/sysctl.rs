@@ -1,6 +1,7 @@
 //! The kernel's network parameters that the machine depends on.
 
 use std::fs;
+use std::io;
 
 use super::error::NetworkError;
 
@@ -19,8 +20,16 @@ const ALL_LINKS: &[(&str, &str)] = &[
     ("net/ipv4/conf/default/accept_source_route", "0"),
 ];
 
+/// What passes from one service to another inside the bridge is not the ruleset's business. Where
+/// a kernel has br_netfilter it would be, and a service could not reach itself by a published port.
+const BRIDGE_FILTER: &str = "net/bridge/bridge-nf-call-iptables";
+
 /// Writes what all links get.
 pub(super) fn apply_to_all_links() -> Result<(), NetworkError> {
+    match write(BRIDGE_FILTER, "0") {
+        Err(NetworkError::Sysctl { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+        other => other?,
+    }
     ALL_LINKS
         .iter()
         .try_for_each(|(parameter, value)| write(parameter, value))

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -15,6 +15,8 @@ use orlop_config::ServiceName;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
+
+use crate::watched::watch;
 
 use crate::machine::LoopEvent;
 
@@ -32,9 +34,9 @@ struct Watches {
 #[derive(Debug)]
 struct Watched(Inotify);
 
-impl AsFd for Watched {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+impl AsRawFd for Watched {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
     }
 }
 
@@ -45,8 +47,7 @@ impl CgroupWatch {
     /// When the kernel gives no inotify.
     pub fn start(events: mpsc::UnboundedSender<LoopEvent>) -> io::Result<Self> {
         let flags = InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK;
-        let inotify =
-            AsyncFd::register_with_interest(Watched(Inotify::init(flags)?), Interest::READABLE)?;
+        let inotify = watch(Watched(Inotify::init(flags)?), Interest::READABLE)?;
         let watches = Rc::new(Watches {
             inotify,
             names: RefCell::default(),

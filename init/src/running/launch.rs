@@ -19,8 +19,9 @@ use orlop_container::plan::{
 use orlop_container::user;
 use orlop_supervisor::{Event, ExitStatus};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
+
+use crate::watched::watch;
 
 use super::image::Image;
 use super::passed::{self, Passed};
@@ -113,7 +114,7 @@ async fn keep_namespaces(shared: &Rc<Shared>, unit: &Unit) -> Result<Rc<KeptName
     let spec = namespace_spec(&unit.service, unit.id_base);
     let holder = Holder::start(spec, &shared.proc).map_err(|error| chain(&error))?;
     let _reaped = shared.reaper.watch(holder.pid());
-    let holder = AsyncFd::register_with_interest(holder, Interest::READABLE)
+    let holder = watch(holder, Interest::READABLE)
         .map_err(|error| format!("watching the holder of namespaces: {error}"))?;
     tokio::time::timeout(DEADLINE, holder.readable())
         .await
@@ -257,8 +258,7 @@ async fn arrive(
 }
 
 async fn outcome(plan: &LaunchPlan, launching: &Launching) -> LaunchOutcome {
-    let Ok(report) = AsyncFd::register_with_interest(launching.report.as_fd(), Interest::READABLE)
-    else {
+    let Ok(report) = watch(launching.report.as_fd(), Interest::READABLE) else {
         return LaunchOutcome::Pending;
     };
     let wait = async {

@@ -10,7 +10,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+
+use crate::watched::watch;
 
 use crate::clock::boottime;
 use crate::stage::{Done, Fatal};
@@ -55,7 +58,7 @@ pub async fn run() -> Result<Done<Devices>, Fatal> {
     // Opened before the first look, so that no disk slips in between.
     let uevents = orlop_sys::uevent::open()
         .ok()
-        .and_then(|socket| AsyncFd::register(socket).ok());
+        .and_then(|socket| watch(socket, Interest::READABLE).ok());
     loop {
         let found = disks();
         if let Some(system) = find(SYSTEM_SERIAL, &found) {
