@@ -29,13 +29,9 @@ impl Units {
                 edge.on = all.ids.get(&edge.name).copied();
             }
         }
+        all.link();
         all.drop_cycles();
-        for id in all.ids() {
-            let on: Vec<Id> = all[id].edges.iter().filter_map(|edge| edge.on).collect();
-            for dependency in on {
-                all[dependency].dependents.push(id);
-            }
-        }
+        all.link();
         let holders: Vec<Id> = all.ids().filter(|id| all[*id].late).collect();
         for id in all.requirements(&holders) {
             all[id].late = true;
@@ -70,27 +66,43 @@ impl Units {
         seen
     }
 
-    /// Removes the edges among services that cannot be put into an order (Kahn's algorithm).
-    fn drop_cycles(&mut self) {
-        let mut placed: BTreeSet<Id> = BTreeSet::new();
-        loop {
-            let next: Vec<Id> = self
-                .ids()
-                .filter(|id| !placed.contains(id))
-                .filter(|id| {
-                    let mut on = self[*id].edges.iter().filter_map(|edge| edge.on);
-                    on.all(|dependency| placed.contains(&dependency))
-                })
-                .collect();
-            if next.is_empty() {
-                break;
-            }
-            placed.extend(next);
+    /// Sets `dependents` from the edges.
+    fn link(&mut self) {
+        for unit in &mut self.units {
+            unit.dependents.clear();
         }
-        for id in self.ids().filter(|id| !placed.contains(id)) {
-            self[id]
+        for id in self.ids() {
+            for on in self.on(id) {
+                self[on].dependents.push(id);
+            }
+        }
+    }
+
+    /// What a service has edges to.
+    fn on(&self, id: Id) -> Vec<Id> {
+        self[id].edges.iter().filter_map(|edge| edge.on).collect()
+    }
+
+    /// Removes the edges to services that cannot be put into an order (Kahn's algorithm).
+    fn drop_cycles(&mut self) {
+        let mut before: BTreeMap<Id, usize> =
+            self.ids().map(|id| (id, self.on(id).len())).collect();
+        let mut open: Vec<Id> = self.ids().filter(|id| self.on(*id).is_empty()).collect();
+        while let Some(id) = open.pop() {
+            before.remove(&id);
+            for dependent in &self[id].dependents {
+                if let Some(count) = before.get_mut(dependent) {
+                    *count -= 1;
+                    if *count == 0 {
+                        open.push(*dependent);
+                    }
+                }
+            }
+        }
+        for id in before.keys() {
+            self[*id]
                 .edges
-                .retain(|edge| edge.on.is_none_or(|on| placed.contains(&on)));
+                .retain(|edge| edge.on.is_none_or(|on| !before.contains_key(&on)));
         }
     }
 }

@@ -201,3 +201,22 @@ fn edge_40_a_cycle_that_slipped_through_hangs_nothing() {
             .contains(&"shutdown complete PowerOff".to_owned())
     );
 }
+
+#[test]
+fn two_thousand_in_a_chain_and_two_thousand_around_one() {
+    let chain = (0..2000).map(|n| {
+        let made = service(&format!("c{n}"));
+        match n {
+            0 => made,
+            _ => made.needs(&format!("c{}", n - 1)),
+        }
+    });
+    let star = (0..2000).map(|n| service(&format!("s{n}")).needs("c0"));
+    let mut world = World::up(chain.chain(star));
+    assert_eq!(world.state("c1999"), ServiceState::Up);
+    assert_eq!(world.did(), ["boot complete"]);
+    // A crash in the middle concerns one service.
+    world.pass(10 * SEC);
+    world.gone("c0", 1);
+    assert_eq!(world.did(), ["kill c0", "launch c0"]);
+}
