@@ -1,2 +1,126 @@
-//! Written next.
-fn main() {}
+//! The command line of the workstation tool `orlop`.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use orlop_control::client::Client;
+use orlop_control::verbs;
+use orlop_image_build::run::{RunOptions, place, run};
+use orlop_image_build::{BuildOptions, build, check, new};
+
+/// Machines whose services are containers: write, check, build and run them
+#[derive(Debug, Parser)]
+#[command(name = "orlop", version, after_help = machine_verbs())]
+struct Orlop {
+    /// The machine that a verb is for; not needed while only one runs
+    #[arg(short = 'm', long = "machine", value_name = "NAME")]
+    machine: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write a machine to start from: system.toml and the catalogue's services
+    New {
+        /// A folder that does not exist yet
+        dir: PathBuf,
+    },
+    /// Print every error of every manifest
+    Check {
+        /// The machine's folder
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Make the kernel, the initramfs and the system image in DIR/build
+    Build(BuildArguments),
+    /// Boot a machine in QEMU, its console in the terminal
+    Run(RunOptions),
+    /// A verb for a machine that runs.
+    #[command(external_subcommand)]
+    Machine(Vec<OsString>),
+}
+
+#[derive(Debug, Args)]
+struct BuildArguments {
+    /// The machine's folder
+    #[arg(default_value = ".")]
+    dir: PathBuf,
+    /// Take the newest packages instead of those that orlop.lock pins
+    #[arg(long)]
+    update: bool,
+    /// Leave services with errors out and build the others
+    #[arg(long)]
+    keep_going: bool,
+    /// The folder with the static programs `init` and `services`
+    #[arg(long, value_name = "DIR")]
+    runtime: Option<PathBuf>,
+    /// The system inside the initramfs too, for a machine without a disk
+    #[arg(long)]
+    initramfs_system: bool,
+    /// Say nothing but warnings and errors
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+fn main() -> ExitCode {
+    let orlop = Orlop::parse();
+    let status = match perform(orlop) {
+        Ok(status) => status,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            verbs::EXIT_FAILED
+        }
+    };
+    ExitCode::from(status)
+}
+
+fn perform(orlop: Orlop) -> Result<u8> {
+    match orlop.command {
+        Command::New { dir } => new(&dir)?,
+        Command::Check { dir } => return check(&dir),
+        Command::Build(arguments) => {
+            let options = BuildOptions {
+                update: arguments.update,
+                keep_going: arguments.keep_going,
+                runtime: arguments.runtime,
+                initramfs_system: arguments.initramfs_system,
+                quiet: arguments.quiet,
+            };
+            build(&arguments.dir, &options)?;
+        }
+        Command::Run(options) => run(&options, build)?,
+        Command::Machine(words) => return machine(orlop.machine.as_deref(), words),
+    }
+    Ok(verbs::EXIT_DONE)
+}
+
+/// A verb for a machine that runs, over its control socket.
+fn machine(name: Option<&str>, words: Vec<OsString>) -> Result<u8> {
+    let verb = match verbs::parse(words) {
+        Ok(verb) => verb,
+        Err(error) => {
+            complain(&format!("{error}; `orlop --help` lists all"));
+            return Ok(verbs::EXIT_USAGE);
+        }
+    };
+    let stream = place::connect(name)?;
+    let outcome = verbs::run(&verb, || Ok(Client::new(stream)), &mut std::io::stdout());
+    for error in &outcome.errors {
+        complain(&error.chain());
+    }
+    Ok(outcome.status)
+}
+
+fn machine_verbs() -> String {
+    format!("In a machine that runs:\n{}", verbs::help())
+}
+
+fn complain(text: &str) {
+    // Nobody is left to be told when stderr is closed.
+    let _ = writeln!(std::io::stderr(), "orlop: {text}");
+}
