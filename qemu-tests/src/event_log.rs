@@ -30,12 +30,21 @@ pub(crate) enum Missed {
 impl EventLog {
     /// Reads JSON lines on a thread of its own until they end.
     pub(crate) fn read(lines: impl Read + Send + 'static) -> Self {
+        let json = |line: String| serde_json::from_str(&line).unwrap_or(Value::String(line));
+        Self::start(lines, json)
+    }
+
+    /// The same for lines of text, each as a JSON string.
+    pub(crate) fn read_text(lines: impl Read + Send + 'static) -> Self {
+        Self::start(lines, Value::String)
+    }
+
+    fn start(lines: impl Read + Send + 'static, parse: fn(String) -> Value) -> Self {
         let log = Self::default();
         let writer = log.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(lines).lines().map_while(Result::ok) {
-                let event = serde_json::from_str(&line).unwrap_or(Value::String(line));
-                writer.lock().events.push(event);
+                writer.lock().events.push(parse(line));
                 writer.0.1.notify_all();
             }
             writer.lock().ended = true;

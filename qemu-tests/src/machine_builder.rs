@@ -4,18 +4,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
+use crate::Vm;
 use crate::tool::{Outcome, orlop};
-use crate::{HANG_LIMIT, Vm};
 
-/// Writes a machine; every method takes it and gives it back.
+/// Writes a machine; every method takes it and gives it back. What goes wrong on the way is said by
+/// the method that ends it ([`boot`](Self::boot), [`tool`](Self::tool)).
 #[derive(Debug)]
 pub struct MachineBuilder {
     name: String,
     keep: TempDir,
     arguments: Vec<String>,
+    written: Result<()>,
 }
 
 impl MachineBuilder {
@@ -26,28 +28,26 @@ impl MachineBuilder {
     pub fn starter() -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("test-{}-{number}", std::process::id());
-        let keep = TempDir::with_prefix("orlop-test-").context("make a folder")?;
         let machine = Self {
-            name,
-            keep,
+            name: format!("test-{}-{number}", std::process::id()),
+            keep: TempDir::with_prefix("orlop-test-").context("make a folder")?,
             arguments: Vec::new(),
+            written: Ok(()),
         };
         orlop(&["new".as_ref(), machine.folder().as_os_str()])?.success()?;
         Ok(machine)
     }
 
-    /// Without the services that are not named.
+    /// The starter with these of its services alone.
     ///
     /// # Errors
-    /// When a named one is not there.
-    pub fn only(self, services: &[&str]) -> Result<Self> {
-        let folder = self.folder().join("services");
+    /// When `orlop new` fails.
+    pub fn with(services: &[&str]) -> Result<Self> {
+        let machine = Self::starter()?;
+        let folder = machine.folder().join("services");
         for service in services {
-            ensure!(
-                folder.join(service).is_dir(),
-                "there is no service {service}"
-            );
+            let there = folder.join(service).is_dir();
+            ensure!(there, "there is no service {service}");
         }
         for entry in fs::read_dir(&folder).context("list the services")? {
             let path = entry?.path();
@@ -56,83 +56,89 @@ impl MachineBuilder {
                 fs::remove_dir_all(&path).with_context(|| format!("remove {}", path.display()))?;
             }
         }
-        Ok(self)
+        Ok(machine)
     }
 
     /// With one more service, or one replaced.
-    ///
-    /// # Errors
-    /// When its file cannot be written.
-    pub fn service(self, name: &str, service_toml: &str) -> Result<Self> {
+    #[must_use]
+    pub fn service(self, name: &str, service_toml: &str) -> Self {
         self.file(&format!("services/{name}/service.toml"), service_toml)
     }
 
     /// A service whose image is Debian's static busybox, running `script` in its shell; `more` are
     /// further lines of its service.toml.
-    ///
-    /// # Errors
-    /// When its file cannot be written.
-    pub fn shell_service(self, name: &str, script: &str, more: &str) -> Result<Self> {
+    #[must_use]
+    pub fn shell_service(self, name: &str, script: &str, more: &str) -> Self {
         let toml = format!(
-            "build = {{ debian = [\"busybox-static\"] }}\n\
-             entrypoint = [\"/bin/busybox\", \"sh\", \"-c\"]\n\
-             command = ['''{script}''']\n{more}\n"
+            "entrypoint = [\"/bin/busybox\", \"sh\", \"-c\"]\n\
+             command = ['''{script}''']\n\
+             {more}\n\
+             build = {{ debian = [\"busybox-static\"] }}\n"
         );
         self.service(name, &toml)
     }
 
     /// With this file below the machine's folder.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn file(self, path: &str, text: &str) -> Result<Self> {
-        let path = self.folder().join(path);
-        if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).with_context(|| format!("make {}", parent.display()))?;
-        }
-        fs::write(&path, text).with_context(|| format!("write {}", path.display()))?;
-        Ok(self)
+    #[must_use]
+    pub fn file(mut self, path: &str, text: &str) -> Self {
+        let path = self.path(path);
+        let write = || -> Result<()> {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).with_context(|| format!("make {}", parent.display()))?;
+            }
+            fs::write(&path, text).with_context(|| format!("write {}", path.display()))
+        };
+        self.written = self.written.and_then(|()| write());
+        self
     }
 
     /// With one more argument of `orlop run`.
     #[must_use]
-    pub fn argument(mut self, argument: &str) -> Self {
-        self.arguments.push(argument.to_owned());
-        self
+    pub fn argument(self, argument: &str) -> Self {
+        self.arguments(&[argument])
     }
 
     /// With more arguments of `orlop run`.
     #[must_use]
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments
-            .extend(arguments.iter().map(|a| (*a).to_owned()));
+        let more = arguments.iter().map(|a| (*a).to_owned());
+        self.arguments.extend(more);
         self
     }
 
     /// What `orlop VERB <the machine's folder>` and these arguments answers.
     ///
     /// # Errors
-    /// When the tool cannot be started.
+    /// When the tool cannot be started, or the machine could not be written.
     pub fn tool(&self, verb: &str, arguments: &[&str]) -> Result<Outcome> {
+        if let Err(error) = &self.written {
+            bail!("{error:#}");
+        }
         let folder = self.folder();
         let mut all = vec![verb.as_ref(), folder.as_os_str()];
         all.extend(arguments.iter().map(std::ffi::OsStr::new));
         orlop(&all)
     }
 
-    /// Builds and starts the machine.
+    /// Builds and starts the machine; it boots while the test goes on.
     ///
     /// # Errors
-    /// When `orlop run` ends before the machine is there; nothing runs for longer than
-    /// [`HANG_LIMIT`] unanswered.
+    /// When the build fails, or `orlop run` ends before QEMU runs.
     pub fn boot(self) -> Result<Vm> {
-        let limit = HANG_LIMIT.as_secs();
         // Not in the limit: the first build of all fetches packages.
         let build: Vec<&str> = self.build_arguments();
         self.tool("build", &build)?
             .success()
             .context("orlop build")?;
-        Vm::start(self).with_context(|| format!("within {limit} s"))
+        self.start()
+    }
+
+    /// Starts the machine; with `--no-build` among its arguments, as it is in its folder.
+    ///
+    /// # Errors
+    /// When `orlop run` ends before QEMU runs.
+    pub fn start(self) -> Result<Vm> {
+        Vm::start(self)
     }
 
     fn build_arguments(&self) -> Vec<&str> {

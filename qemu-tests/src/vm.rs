@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
 use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::event_log::{EventLog, Missed};
@@ -124,6 +126,39 @@ impl Vm {
             bail!("the exit event says {exit}, the process {status}");
         }
         Ok(status.code().unwrap_or(-1))
+    }
+
+    /// Reads a service's log from its begin until a line holds `end`; gives the lines before it.
+    ///
+    /// # Errors
+    /// When the log ends before, or there is no such line within [`crate::HANG_LIMIT`].
+    pub fn log_until(&self, service: &str, end: &str) -> Result<Vec<String>> {
+        let mut command = spawner::mortal();
+        command
+            .arg(tool::path()?)
+            .args(["-m", self.machine.name(), "logs", "-f", service])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped());
+        let mut follow = spawner::spawn(command)?;
+        let stdout = follow.stdout.take().context("take the log's stdout")?;
+        let log = EventLog::read_text(stdout);
+        let line = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let found = log.wait(0, |lines| {
+            let at = lines.iter().position(|l| line(l).contains(end))?;
+            Some(lines.iter().take(at).map(line).collect::<Vec<_>>())
+        });
+        follow.kill().context("end orlop logs")?;
+        follow.wait().context("wait for orlop logs")?;
+        found.map_err(|missed| said(&format!("{end:?} in the log of {service}"), &missed))
+    }
+
+    /// Sends SIGTERM to `orlop run`, as a service's end or a closed session would.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn terminate(&self) -> Result<()> {
+        let pid = i32::try_from(self.run.id()).context("the run's process id")?;
+        kill(Pid::from_raw(pid), Signal::SIGTERM).context("send SIGTERM to orlop run")
     }
 
     /// What a machine verb answers, such as `["ps", "--json"]`.

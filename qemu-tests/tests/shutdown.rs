@@ -1,0 +1,84 @@
+//! Power off, reboot and halt: how each is asked for, how each ends, and what is kept.
+
+use orlop_qemu_tests::{MachineBuilder, Vm, redis};
+use serde_json::json;
+
+fn boot(services: &[&str]) -> anyhow::Result<Vm> {
+    let vm = MachineBuilder::with(services)?.boot()?;
+    vm.wait_boot()?;
+    Ok(vm)
+}
+
+fn is_shutdown(vm: &Vm, kind: &str) -> anyhow::Result<()> {
+    let wanted = json!({"event": "shutdown", "kind": kind});
+    vm.wait_event(&format!("the shutdown's begin, {kind}"), |event| {
+        event.get("event") == wanted.get("event") && event.get("kind") == wanted.get("kind")
+    })?;
+    Ok(())
+}
+
+#[test]
+fn state_is_kept_over_reboot_and_power_off() {
+    let mut vm = boot(&["dhcp", "gateway", "log", "redis"]).unwrap();
+    let ask = |vm: &Vm, words: &[&str]| redis(vm.forward(6379).unwrap(), words).unwrap();
+    vm.wait_service("redis", "up").unwrap();
+    assert_eq!(ask(&vm, &["set", "kept", "yes"]), "OK");
+
+    let mark = vm.mark();
+    vm.orlop(&["reboot"]).unwrap();
+    is_shutdown(&vm, "reboot").unwrap();
+    vm.wait_event_after(mark, "the second boot", |e| e["event"] == "boot-complete")
+        .unwrap();
+    assert_eq!(ask(&vm, &["get", "kept"]), "yes");
+
+    vm.orlop(&["poweroff"]).unwrap();
+    vm.run_again().unwrap();
+    vm.wait_boot().unwrap();
+    assert_eq!(ask(&vm, &["get", "kept"]), "yes");
+}
+
+#[test]
+fn the_power_button_powers_off() {
+    let mut vm = boot(&["gateway", "log"]).unwrap();
+    vm.qmp("system_powerdown", &json!({})).unwrap();
+    is_shutdown(&vm, "poweroff").unwrap();
+    assert_eq!(vm.wait_exit().unwrap(), 0);
+}
+
+#[test]
+fn sigterm_for_orlop_run_powers_off() {
+    let mut vm = boot(&["gateway", "log"]).unwrap();
+    vm.terminate().unwrap();
+    is_shutdown(&vm, "poweroff").unwrap();
+    assert_eq!(vm.wait_exit().unwrap(), 0);
+}
+
+#[test]
+fn halt_stops_with_a_line_on_the_console() {
+    let vm = boot(&["gateway", "log"]).unwrap();
+    let mut console = vm.console().unwrap();
+    vm.orlop(&["halt"]).unwrap();
+    is_shutdown(&vm, "halt").unwrap();
+    console.expect("System halted").unwrap();
+}
+
+#[test]
+fn services_stop_in_reverse_order_of_their_dependencies() {
+    let script = "trap 'exit 0' TERM; busybox sleep 1000000 & wait";
+    let machine = MachineBuilder::with(&["gateway", "log"])
+        .unwrap()
+        .shell_service("base", script, "")
+        .shell_service("top", script, "depends_on = [\"base\"]");
+    let mut vm = machine.boot().unwrap();
+    vm.wait_boot().unwrap();
+    let mark = vm.mark();
+    vm.orlop(&["poweroff"]).unwrap();
+    assert_eq!(vm.wait_exit().unwrap(), 0);
+    let events = vm.events().split_off(mark);
+    let down = |name: &str| {
+        events
+            .iter()
+            .position(|e| e["service"] == name && e["state"] == "down")
+    };
+    assert!(down("top").unwrap() < down("base").unwrap(), "{events:?}");
+}
