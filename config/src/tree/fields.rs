@@ -40,7 +40,7 @@ impl<'t> Fields<'t> {
         }
         // The table is in the order of the alphabet, but the file's counts when there are too many.
         let mut entries: Vec<_> = table.iter().collect();
-        entries.sort_by_key(|(name, _)| name.span().start);
+        entries.sort_unstable_by_key(|(name, _)| name.span().start);
         for (name, value) in entries {
             let text = name.get_ref().as_ref();
             let key_path = match path {

@@ -4,6 +4,7 @@ mod depth;
 mod fields;
 mod findings;
 mod node;
+mod sentence;
 mod syntax;
 mod text;
 
