@@ -1,1 +1,382 @@
+use std::ffi::CStr;
+use std::path::PathBuf;
 
+use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
+use orlop_sys::mount_api::MountFlags;
+
+use super::*;
+
+const BASE: u32 = 655_360;
+
+fn service(manifest: &str) -> Service {
+    let text =
+        format!("image = \"web\"\ncommand = [\"nginx\", \"-g\", \"daemon off;\"]\n{manifest}");
+    let file = SourceFile {
+        path: "service.toml".to_owned(),
+        text,
+    };
+    let sources = Sources {
+        services: [("web".to_owned(), file)].into(),
+        images: ["web".to_owned()].into(),
+        ..Sources::default()
+    };
+    let mut checked = check(&sources);
+    let name = ServiceName::new("web").unwrap();
+    checked
+        .services
+        .remove(&name)
+        .unwrap_or_else(|| panic!("{:#?}", checked.diagnostics))
+}
+
+fn inputs(service: &Service) -> LaunchInputs<'_> {
+    LaunchInputs {
+        service,
+        rootfs: Path::new("/images/web"),
+        staging: Path::new("/run/orlop/staging"),
+        passwd: "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/sh\n",
+        group: "",
+        id_base: BASE,
+        volumes: &[],
+        file_binds: &[],
+        control_socket: None,
+        listen_names: &[],
+    }
+}
+
+fn steps(manifest: &str) -> Vec<Step> {
+    plan(&inputs(&service(manifest))).unwrap().steps
+}
+
+/// The variant's name of each step, repeats once.
+fn shape(steps: &[Step]) -> Vec<String> {
+    let name = |step: &Step| {
+        format!("{step:?}")
+            .split([' ', '(', '{'])
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let mut names: Vec<_> = steps.iter().map(name).collect();
+    names.dedup();
+    names
+}
+
+fn mount_on<'a>(steps: &'a [Step], target: &str) -> Option<&'a Mount> {
+    steps.iter().find_map(|step| match step {
+        Step::Mount(mount) if mount.target.to_bytes() == target.as_bytes() => Some(mount),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_restricted_launch_has_these_steps_in_this_order() {
+    let expected = "ResetSignals NewSession Umask ResetOomScore PrivateMounts JoinNetwork Hostname OpenNull AttachRoot \
+        Mount Node Directory Symlink Mount MakeReadOnly Mount Mask ReadOnlyPath PivotRoot EnterUser Limit Credentials \
+        Umask WorkingDir Descriptors NoNewPrivileges Seccomp Exec";
+    assert_eq!(
+        shape(&steps("")),
+        expected.split_whitespace().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_privileged_launch_leaves_out_what_it_is_privileged_of() {
+    let privileged = steps("isolation = \"privileged\"");
+    let left_out = [
+        "JoinUser",
+        "EnterUser",
+        "NoNewPrivileges",
+        "Seccomp",
+        "Mask",
+        "ReadOnlyPath",
+        "Node",
+        "MakeReadOnly",
+    ];
+    assert!(
+        shape(&privileged)
+            .iter()
+            .all(|name| !left_out.contains(&name.as_str())),
+        "{:?}",
+        shape(&privileged)
+    );
+    let root = privileged.iter().find_map(|step| {
+        if let Step::AttachRoot(root) = step {
+            Some(root)
+        } else {
+            None
+        }
+    });
+    assert!(
+        root.is_some_and(|root| !root.idmap && root.overlay.is_some()),
+        "{root:?}"
+    );
+}
+
+#[test]
+fn isolation_decides_the_root() {
+    let attach = |manifest: &str| {
+        steps(manifest)
+            .into_iter()
+            .find(|step| matches!(step, Step::AttachRoot(_)))
+    };
+    let root = RootMount {
+        image: c"/images/web".to_owned(),
+        staging: c"/run/orlop/staging".to_owned(),
+        idmap: true,
+        overlay: None,
+    };
+    assert_eq!(attach(""), Some(Step::AttachRoot(root.clone())));
+    assert_eq!(
+        attach("userns_mode = \"host\""),
+        Some(Step::AttachRoot(RootMount {
+            idmap: false,
+            ..root.clone()
+        }))
+    );
+    let at = "/run/orlop/staging";
+    let options = format!("lowerdir={at}/lower,upperdir={at}/upper,workdir={at}/work");
+    let overlay = Overlay {
+        options: CString::new(options).unwrap(),
+        merged: c"/run/orlop/staging/merged".to_owned(),
+    };
+    assert_eq!(
+        attach("isolation = \"baseline\""),
+        Some(Step::AttachRoot(RootMount {
+            overlay: Some(overlay),
+            ..root
+        }))
+    );
+}
+
+#[test]
+fn who_runs_and_what_it_may_are_decided_together() {
+    let credentials = |manifest: &str| {
+        steps(manifest).into_iter().find_map(|step| {
+            if let Step::Credentials(who) = step {
+                Some(who)
+            } else {
+                None
+            }
+        })
+    };
+    let nobody = Credentials {
+        uid: 0,
+        gid: 0,
+        groups: vec![0],
+        capabilities: 0,
+    };
+    assert_eq!(credentials(""), Some(nobody));
+    let www = Credentials {
+        uid: 33,
+        gid: 33,
+        groups: vec![33],
+        capabilities: 1 << 12 | 1 << 13,
+    };
+    assert_eq!(
+        credentials("user = \"www-data\"\ncap_add = [\"NET_ADMIN\", \"NET_RAW\"]"),
+        Some(www)
+    );
+    let service = service("user = \"nginx\"");
+    let error = plan(&inputs(&service)).unwrap_err();
+    assert_eq!(
+        error,
+        PlanError::User(UserError::NoSuchUser("nginx".to_owned()))
+    );
+}
+
+#[test]
+fn the_filter_is_the_one_of_the_capabilities_and_the_last_before_exec() {
+    let plain = steps("");
+    let [
+        ..,
+        Step::NoNewPrivileges,
+        Step::Seccomp(filter),
+        Step::Exec(_),
+    ] = plain.as_slice()
+    else {
+        panic!("{:?}", shape(&plain));
+    };
+    assert_eq!(*filter, seccomp::program(0));
+}
+
+#[test]
+fn the_program_is_looked_for_in_path_and_gets_its_environment() {
+    let plan = plan(&LaunchInputs {
+        listen_names: &["dhcp4.eth0".to_owned(), "udp4.eth0".to_owned()],
+        ..inputs(&service(
+            "user = \"www-data\"\nenvironment = { PATH = \"/opt/bin:relative:/bin\", A = \"b\" }",
+        ))
+    })
+    .unwrap();
+    assert_eq!(
+        plan.argv.strings(),
+        [
+            c"nginx".to_owned(),
+            c"-g".to_owned(),
+            c"daemon off;".to_owned()
+        ]
+    );
+    let environment: Vec<_> = plan
+        .envp
+        .strings()
+        .iter()
+        .map(|entry| entry.to_str().unwrap())
+        .collect();
+    let expected = [
+        "A=b",
+        "HOME=/var/www",
+        "LISTEN_FDNAMES=dhcp4.eth0:udp4.eth0",
+        "LISTEN_FDS=2",
+        "LISTEN_PID=1",
+        "PATH=/opt/bin:relative:/bin",
+    ];
+    assert_eq!(environment, expected);
+    assert_eq!(
+        plan.steps.last(),
+        Some(&Step::Exec(vec![
+            c"/opt/bin/nginx".to_owned(),
+            c"/bin/nginx".to_owned()
+        ]))
+    );
+    assert_eq!(plan.listen_count, 2);
+}
+
+#[test]
+fn init_runs_the_command_behind_two_dashes() {
+    let plan = plan(&inputs(&service("init = true"))).unwrap();
+    let words: Vec<_> = plan
+        .argv
+        .strings()
+        .iter()
+        .map(|word| word.to_str().unwrap())
+        .collect();
+    assert_eq!(words, ["init", "--", "nginx", "-g", "daemon off;"]);
+    assert_eq!(plan.steps.last(), Some(&Step::ExecInit));
+}
+
+#[test]
+fn mounts_come_after_what_they_lie_in() {
+    let service = service("tmpfs = [\"/run:size=1m,mode=755\"]\nuser = \"www-data\"");
+    let volume = |source: &str, target: &str, read_only| ResolvedVolume {
+        source: PathBuf::from(source),
+        target: PathBuf::from(target),
+        read_only,
+        idmap: true,
+    };
+    let volumes = [
+        volume("/state/volumes/deep", "/run/a/b", false),
+        volume("/etc/orlop/services/web/html", "/a", true),
+    ];
+    let plan = plan(&LaunchInputs {
+        volumes: &volumes,
+        control_socket: Some(Path::new("/run/orlop/control/web.sock")),
+        ..inputs(&service)
+    })
+    .unwrap();
+    let targets: Vec<_> = plan
+        .steps
+        .iter()
+        .filter_map(|step| {
+            if let Step::Mount(mount) = step {
+                mount.target.to_str().ok()
+            } else {
+                None
+            }
+        })
+        .collect();
+    let expected = [
+        "proc",
+        "sys",
+        "sys/fs/cgroup",
+        "dev",
+        "dev/pts",
+        "dev/shm",
+        "dev/mqueue",
+        "a",
+        "run",
+        "run/a/b",
+        "run/orlop/control.sock",
+        "tmp",
+    ];
+    assert_eq!(targets, expected);
+    let source = MountSource::Machine {
+        path: c"/etc/orlop/services/web/html".to_owned(),
+        recursive: false,
+        idmap: true,
+        adopt_owner: false,
+    };
+    let flags = MountFlags {
+        read_only: true,
+        nosuid: true,
+        nodev: true,
+        noexec: false,
+    };
+    let expected = Mount {
+        source,
+        target: c"a".to_owned(),
+        flags,
+        missing: Missing::Directory,
+    };
+    assert_eq!(mount_on(&plan.steps, "a"), Some(&expected));
+    // The manifest's own tmpfs stands in for the default one, which would be the user's.
+    let run = mount_on(&plan.steps, "run").unwrap();
+    assert!(
+        format!("{run:?}").contains("1048576") && format!("{run:?}").contains(&format!("{BASE:?}")),
+        "{run:?}"
+    );
+}
+
+#[test]
+fn a_granted_device_is_a_fresh_node_of_the_user_with_the_bits_granted() {
+    let steps = steps("user = \"www-data\"\ndevices = [\"/dev/net/tun:/dev/net/tun:rw\"]");
+    let place = |parent: &CStr, name: &CStr, uid| Place {
+        parent: parent.to_owned(),
+        name: name.to_owned(),
+        uid,
+        gid: uid,
+    };
+    let directory = Step::Directory(place(c"dev", c"net", BASE));
+    let node = Step::Node {
+        path: place(c"dev/net", c"tun", BASE + 33),
+        device: Device::SameAs(c"/dev/net/tun".to_owned()),
+        mode: 0o660,
+    };
+    assert!(
+        steps
+            .windows(2)
+            .any(|pair| pair == [directory.clone(), node.clone()]),
+        "{steps:#?}"
+    );
+}
+
+#[test]
+fn paths_that_climb_and_nul_bytes_are_refused() {
+    let service = service("");
+    let climbing = [ResolvedVolume {
+        source: PathBuf::from("/state/volumes/../secret"),
+        target: PathBuf::from("/a"),
+        read_only: false,
+        idmap: true,
+    }];
+    let error = plan(&LaunchInputs {
+        volumes: &climbing,
+        ..inputs(&service)
+    })
+    .unwrap_err();
+    assert_eq!(
+        error,
+        PlanError::Path {
+            key: "source",
+            path: "/state/volumes/../secret".to_owned()
+        }
+    );
+    let mut with_nul = service.clone();
+    with_nul.command = vec!["a\0b".to_owned()];
+    assert_eq!(
+        plan(&inputs(&with_nul)).unwrap_err(),
+        PlanError::Nul("command")
+    );
+    let mut nothing = service;
+    nothing.command.clear();
+    assert_eq!(plan(&inputs(&nothing)).unwrap_err(), PlanError::NoCommand);
+}

@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
-use orlop_container::cgroup::{Cgroup, plan_limits};
+use orlop_container::cgroup::{Cgroup, Controller, enable_controllers, plan_limits};
 use orlop_container::launch::{LaunchFds, LaunchOutcome, launch};
 use orlop_container::namespaces::{Holder, KeptNamespaces};
-use orlop_container::plan::{LaunchInputs, ResolvedVolume, namespace_spec, plan};
+use orlop_container::plan::{FileBind, LaunchInputs, ResolvedVolume, namespace_spec, plan};
 use orlop_container::private_proc::PrivateProc;
 
 /// What all tests share.
@@ -38,6 +38,20 @@ pub(crate) fn ground() -> Option<&'static Ground> {
     ground
 }
 
+impl Ground {
+    pub(crate) fn proc(&self) -> &PrivateProc {
+        &self.proc
+    }
+
+    /// Whether limits can be set here.
+    pub(crate) fn has_controllers(&self) -> bool {
+        !fs::read_to_string(self.cgroups.join("cgroup.subtree_control"))
+            .unwrap()
+            .trim()
+            .is_empty()
+    }
+}
+
 fn prepare() -> Ground {
     let scratch = std::env::var_os("ORLOP_TEST_STATE").map_or_else(
         || PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("launch"),
@@ -53,9 +67,17 @@ fn prepare() -> Ground {
         .lines()
         .map(|line| line.split(' ').collect::<Vec<_>>())
         .find(|line| line[2] == "cgroup2");
-    let cgroups = Path::new(hierarchy.expect("a cgroup2 mount")[1])
-        .join(format!("orlop-test-{}", std::process::id()));
-    fs::create_dir(&cgroups).unwrap();
+    let cgroups = PathBuf::from(hierarchy.expect("a cgroup2 mount")[1]);
+    // A host whose controllers belong to cgroup v1 has none to give.
+    let available = fs::read_to_string(cgroups.join("cgroup.controllers")).unwrap();
+    let limits = [Controller::Memory, Controller::Cpu, Controller::Pids];
+    if ["memory", "cpu", "pids"]
+        .iter()
+        .all(|name| available.contains(name))
+    {
+        enable_controllers(&cgroups, &limits).unwrap();
+        enable_controllers(&cgroups, &limits).unwrap();
+    }
     Ground {
         images,
         state: scratch,
@@ -117,6 +139,9 @@ pub(crate) struct Trial<'a> {
     pub(crate) volumes: Vec<ResolvedVolume>,
     pub(crate) listen: Vec<(String, BorrowedFd<'a>)>,
     pub(crate) base: u32,
+    pub(crate) control_socket: Option<PathBuf>,
+    pub(crate) file_binds: Vec<FileBind>,
+    pub(crate) init_program: Option<BorrowedFd<'a>>,
     service: Service,
 }
 
@@ -147,6 +172,9 @@ impl<'a> Trial<'a> {
             volumes: Vec::new(),
             listen: Vec::new(),
             base: 1_000_000 + number * 65_536,
+            control_socket: None,
+            file_binds: Vec::new(),
+            init_program: None,
             service,
         }
     }
@@ -170,10 +198,12 @@ impl<'a> Trial<'a> {
     }
 
     pub(crate) fn cgroup(&self, ground: &Ground) -> Cgroup {
-        // The host of the tests may lack controllers: limits are the machine tests' business.
         let mut limits = plan_limits(&self.service);
-        limits.retain(|limit| ground.cgroups.join(limit.file).exists());
-        Cgroup::create(&ground.cgroups, self.service.name.as_str(), &limits).unwrap()
+        if !ground.has_controllers() {
+            limits.clear();
+        }
+        let name = format!("orlop-test-{}-{}", std::process::id(), self.service.name);
+        Cgroup::create(&ground.cgroups, &name, &limits).unwrap()
     }
 
     pub(crate) fn namespaces(&self, ground: &Ground) -> KeptNamespaces {
@@ -190,13 +220,17 @@ impl<'a> Trial<'a> {
         let kept = self.namespaces(ground);
         let cgroup = self.cgroup(ground);
         let ended = self.run_in(ground, &kept, &cgroup);
-        if cgroup.is_populated().unwrap() {
-            cgroup.kill().unwrap();
+        cgroup.kill().unwrap();
+        let events = fs::File::open(cgroup.events_path()).unwrap();
+        while cgroup.is_populated().unwrap() {
+            let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+            assert_eq!(
+                poll(&mut fds, PollTimeout::from(60_000_u16)),
+                Ok(1),
+                "still populated"
+            );
         }
-        // The kernel counts a reaped process out a moment later; the directory goes when it has.
-        cgroup
-            .remove()
-            .unwrap_or_else(|error| eprintln!("left for the next run: {error}"));
+        cgroup.remove().unwrap();
         ended
     }
 
@@ -216,8 +250,8 @@ impl<'a> Trial<'a> {
             group: &fs::read_to_string(rootfs.join("etc/group")).unwrap(),
             id_base: self.base,
             volumes: &self.volumes,
-            file_binds: &[],
-            control_socket: None,
+            file_binds: &self.file_binds,
+            control_socket: self.control_socket.as_deref(),
             listen_names: &names,
         };
         let plan = plan(&inputs).unwrap();
@@ -231,7 +265,7 @@ impl<'a> Trial<'a> {
             stdout: writer.as_fd(),
             stderr: writer.as_fd(),
             listen: self.listen.iter().map(|(_, fd)| *fd).collect(),
-            init_program: None,
+            init_program: self.init_program,
         };
         let launching = launch(&plan, &fds).unwrap();
         drop(writer);

@@ -6,9 +6,12 @@ mod ground;
 
 use std::fs;
 use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use nix::sys::wait::WaitStatus;
+
+use orlop_container::namespaces::{Holder, NamespaceError, NamespaceSpec};
+use orlop_container::plan::FileBind;
 
 use ground::{Trial, field, ground, pipe_with, volume};
 
@@ -241,6 +244,7 @@ fn namespaces_outlive_a_restart() {
     let cgroup = trial.cgroup(ground);
     let first = trial.run_in(ground, &kept, &cgroup).unwrap();
     let second = trial.run_in(ground, &kept, &cgroup).unwrap();
+    cgroup.remove().unwrap();
     assert_eq!(first.output, second.output);
     assert!(
         matches!(second.status, WaitStatus::Exited(_, 7)),
@@ -254,7 +258,7 @@ fn a_low_port_needs_no_capability() {
     let Some(ground) = ground() else { return };
     let trial = Trial::shell(
         "user = \"probe\"",
-        "echo hello | nc -l -p 80 & until nc 127.0.0.1 80 </dev/null 2>/dev/null; do :; done",
+        "nc -l -p 80 -e echo hello & until nc 127.0.0.1 80 </dev/null 2>/dev/null; do :; done",
     );
     assert_eq!(trial.run(ground).unwrap().output, "hello\n");
 }
@@ -408,4 +412,89 @@ fn a_cgroup_kills_all_and_goes_with_nested_ones() {
     assert!(!cgroup.is_populated().unwrap());
     cgroup.remove().unwrap();
     assert!(!cgroup.path().exists());
+}
+
+#[test]
+fn the_control_socket_and_further_files_are_there_and_read_only() {
+    let Some(ground) = ground() else { return };
+    let socket = ground.state.join("control.sock");
+    let _ = fs::remove_file(&socket);
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let hosts = ground.state.join("hosts");
+    fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
+    // Anybody could write it, were it not for the mount.
+    fs::set_permissions(&hosts, PermissionsExt::from_mode(0o666)).unwrap();
+    let mut trial = Trial::shell(
+        "user = \"probe\"",
+        "[ -S /run/orlop/control.sock ] && [ -w /run/orlop/control.sock ] && echo socket; \
+         cat /etc/group; echo x >> /etc/group; ls /etc",
+    );
+    std::os::unix::fs::chown(&socket, Some(trial.base + 100), None).unwrap();
+    trial.control_socket = Some(socket);
+    let bind = |target: &str| FileBind {
+        source: hosts.clone(),
+        target: target.into(),
+        required: false,
+    };
+    trial.file_binds = vec![bind("/etc/group"), bind("/etc/absent")];
+    let output = trial.run(ground).unwrap().output;
+    assert!(
+        output.starts_with("socket\n127.0.0.1 localhost\n"),
+        "{output}"
+    );
+    assert!(
+        output.contains("/etc/group: Read-only file system") && !output.contains("absent"),
+        "{output}"
+    );
+}
+
+#[test]
+fn limits_are_written() {
+    let Some(ground) = ground() else { return };
+    if !ground.has_controllers() {
+        eprintln!("SKIPPED: this machine's cgroup v2 has no controllers");
+        return;
+    }
+    let trial =
+        Trial::new("command = [\"/bin/sh\"]\nmem_limit = \"32m\"\ncpus = 0.5\npids_limit = 10");
+    let cgroup = trial.cgroup(ground);
+    let read = |file: &str| fs::read_to_string(cgroup.path().join(file)).unwrap();
+    assert_eq!(read("memory.max"), "33554432\n");
+    assert_eq!(read("memory.oom.group"), "1\n");
+    assert_eq!(read("cpu.max"), "50000 100000\n");
+    assert_eq!(read("pids.max"), "10\n");
+    cgroup.remove().unwrap();
+}
+
+#[test]
+fn an_id_map_that_the_kernel_refuses_is_named() {
+    let Some(ground) = ground() else { return };
+    let spec = NamespaceSpec {
+        id_base: Some(u32::MAX - 5),
+        network: true,
+    };
+    let error = Holder::start(spec, ground.proc()).unwrap_err();
+    assert_eq!(
+        error,
+        NamespaceError::Map {
+            file: "uid_map",
+            source: nix::errno::Errno::EINVAL
+        }
+    );
+}
+
+/// The tests' own program stands for the multi-call one: it takes what follows `--` as names of
+/// tests, of which it has none such.
+#[test]
+fn init_is_executed_from_the_descriptor() {
+    let Some(ground) = ground() else { return };
+    if !cfg!(target_env = "musl") {
+        eprintln!("SKIPPED: needs a static test program (the musl target)");
+        return;
+    }
+    let program = fs::File::open("/proc/self/exe").unwrap();
+    let mut trial = Trial::new("command = [\"no-such-test\"]\ninit = true");
+    trial.init_program = Some(program.as_fd());
+    let output = trial.run(ground).unwrap().output;
+    assert!(output.contains("running 0 tests"), "{output}");
 }
