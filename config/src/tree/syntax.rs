@@ -48,6 +48,7 @@ impl<'a> Document<'a> {
             findings.error(&place, "is a key with too many dots; write at most 16");
             return nothing;
         }
+        report_replaced(findings);
         let (table, mut errors) = DeTable::parse_recoverable(text);
         errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
         let whole = errors.is_empty();
@@ -74,6 +75,27 @@ impl<'a> Document<'a> {
             whole,
             swallowed_from,
         }
+    }
+}
+
+/// Whoever reads a file puts U+FFFD where it is not UTF-8. Each such line is told, since what was
+/// meant there is lost.
+fn report_replaced(findings: &mut Findings<'_>) {
+    let mut last_line = 0;
+    for (at, found) in findings.text.text.match_indices('\u{fffd}') {
+        let line = findings.text.line_number(at);
+        if line == last_line {
+            continue;
+        }
+        last_line = line;
+        let place = Place {
+            span: at..at + found.len(),
+            key: String::new(),
+        };
+        findings.error(
+            &place,
+            "a character here is not UTF-8; write the file in UTF-8",
+        );
     }
 }
 
