@@ -1,8 +1,8 @@
 //! `orlop build`: from a machine's folder to its kernel, initramfs and system image.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -36,7 +36,7 @@ pub fn build(dir: &Path, options: &BuildOptions) -> Result<Built> {
     let checked = folder.check();
     let report = check::report(&checked);
     if !report.is_empty() {
-        let _ = std::io::stderr().write_all(report.as_bytes());
+        let _ = io::stderr().write_all(report.as_bytes());
     }
     if check::has_errors(&checked) && !options.keep_going {
         bail!(
@@ -63,11 +63,16 @@ pub fn build(dir: &Path, options: &BuildOptions) -> Result<Built> {
         options,
     };
     let output = Output::of(&folder.path);
+    let _locked = output.lock()?;
     if let Some(built) = output.if_up_to_date(&inputs.digest(&lock)?, &lock) {
         progress.step(&format!("{} is up to date", output.folder.display()));
         return Ok(built);
     }
-    let mut packages = Packages::new(CacheFolder::of_user()?, lock, options.update, progress);
+    let cache = match &options.cache {
+        Some(folder) => CacheFolder::at(folder),
+        None => CacheFolder::of_user()?,
+    };
+    let mut packages = Packages::new(cache, lock, options.update, progress);
     let made = make(&inputs, &mut packages, &output, progress)?;
     packages.lock().save(&lock_path)?;
     output.finish(made, inputs.digest(packages.lock())?)
@@ -161,12 +166,21 @@ impl Output {
         (whole && info.inputs_sha256 == digest).then(|| self.built(info, true))
     }
 
+    /// Makes the folder, and waits until no other build writes to it; until the result is dropped.
+    fn lock(&self) -> Result<File> {
+        let lock = || {
+            fs::create_dir_all(&self.folder)?;
+            let folder = File::open(&self.folder)?;
+            folder.lock()?;
+            Ok::<_, io::Error>(folder)
+        };
+        lock().with_context(|| format!("lock {}", self.folder.display()))
+    }
+
     /// `build.json` is removed first and written last: with it, the rest is whole.
     fn begin(&self) -> Result<()> {
-        fs::create_dir_all(&self.folder)
-            .with_context(|| format!("make {}", self.folder.display()))?;
         match fs::remove_file(self.path("build.json")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(error).with_context(|| format!("remove {}", self.path("build.json").display()))
             }
             _ => Ok(()),

@@ -1,7 +1,7 @@
 //! The user's cache folder: the one place outside the machine's folder that a build writes to.
 
 use std::env;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -43,6 +43,21 @@ impl CacheFolder {
     /// When it cannot be made.
     pub fn apt(&self, suite: &str) -> Result<PathBuf> {
         self.folder(&format!("apt/{suite}"))
+    }
+
+    /// Waits until no other build uses apt's lists, whatever their suite; until the result is
+    /// dropped.
+    ///
+    /// # Errors
+    /// When the lock cannot be made or taken.
+    pub fn lock_apt(&self) -> Result<File> {
+        let path = self.folder("apt")?.join("lock");
+        let lock = || {
+            let file = File::create(&path)?;
+            file.lock()?;
+            Ok::<_, std::io::Error>(file)
+        };
+        lock().with_context(|| format!("lock {}", path.display()))
     }
 
     /// Packages by hash, `<sha256>.deb`; made when missing.

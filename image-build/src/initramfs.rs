@@ -57,7 +57,7 @@ pub fn tree(parts: Parts<'_>) -> Result<Tree> {
 }
 
 /// Writes it, not compressed: without the system it is small enough that unpacking costs more than
-/// copying it (`docs/adr/0004`).
+/// copying it (`docs/adr/0007`).
 ///
 /// # Errors
 /// When the file cannot be written or content not be read.

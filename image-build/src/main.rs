@@ -90,6 +90,7 @@ fn perform(orlop: Orlop) -> Result<u8> {
                 runtime: arguments.runtime,
                 initramfs_system: arguments.initramfs_system,
                 quiet: arguments.quiet,
+                ..BuildOptions::default()
             };
             build(&arguments.dir, &options)?;
         }

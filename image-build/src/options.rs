@@ -17,6 +17,8 @@ pub struct BuildOptions {
     pub runtime: Option<PathBuf>,
     /// Carry `system.erofs` inside the initramfs as well, for machines without a disk.
     pub initramfs_system: bool,
+    /// The cache folder; else `$XDG_CACHE_HOME/orlop`, else `~/.cache/orlop`.
+    pub cache: Option<PathBuf>,
     /// No progress and no lines on stderr but warnings.
     pub quiet: bool,
 }

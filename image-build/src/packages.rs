@@ -1,7 +1,7 @@
 //! Packages by name: pinned in the lock, fetched once, verified, taken apart.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -24,6 +24,8 @@ pub struct Packages {
     lock: Lock,
     update: bool,
     roots: BTreeMap<String, AptRoot>,
+    /// Taken with the first root, held to the end.
+    apt_lock: Option<File>,
     progress: Progress,
 }
 
@@ -36,6 +38,7 @@ impl Packages {
             lock,
             update,
             roots: BTreeMap::new(),
+            apt_lock: None,
             progress,
         }
     }
@@ -132,6 +135,9 @@ impl Packages {
     }
 
     fn root(&mut self, suite: &str) -> Result<&mut AptRoot> {
+        if self.apt_lock.is_none() {
+            self.apt_lock = Some(self.cache.lock_apt()?);
+        }
         if !self.roots.contains_key(suite) {
             let root = AptRoot::open(&self.cache.apt(suite)?, suite)?;
             self.roots.insert(suite.to_owned(), root);

@@ -1,4 +1,4 @@
-//! An apt root of our own for one suite: lists, sources and an empty dpkg status.
+//! An apt root of our own for one suite: lists, sources and a dpkg status of stand-ins.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, Result, bail};
 
 use super::archive;
-use super::stanza;
+use super::{stand_in, stanza};
 
 /// Lists older than this are fetched anew before something is resolved from them.
 const LISTS_MAX_AGE: Duration = Duration::from_hours(24);
@@ -52,7 +52,6 @@ impl AptRoot {
             let path = folder.join(name);
             fs::write(&path, text).with_context(|| format!("write {}", path.display()))
         };
-        write("status", "")?;
         let text = archive::sources_text(&sources);
         let unchanged =
             fs::read_to_string(folder.join("orlop.sources")).is_ok_and(|old| old == text);
@@ -62,6 +61,7 @@ impl AptRoot {
             write("orlop.sources", &text)?;
         }
         write("apt.conf", &configuration(folder))?;
+        write("status", &stand_in::status(&[]))?;
         Ok(Self {
             folder: folder.to_owned(),
             suite: suite.to_owned(),
@@ -98,6 +98,9 @@ impl AptRoot {
     /// # Errors
     /// When a package does not exist in the suite, or apt finds no consistent set.
     pub fn closure(&self, packages: &[String]) -> Result<Vec<Available>> {
+        let status = self.folder.join("status");
+        fs::write(&status, stand_in::status(packages))
+            .with_context(|| format!("write {}", status.display()))?;
         let mut install = self.command("apt-get");
         install
             .args([

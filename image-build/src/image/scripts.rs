@@ -29,13 +29,14 @@ const CHANGES: [&str; 19] = [
 
 /// Packages whose scripts were read, and leave nothing behind that a container needs: they migrate
 /// old installations, or make what the builder makes.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "base-files",
     "base-passwd",
     "bash",
     "ca-certificates",
     "dash",
     "debconf",
+    "iproute2",
     "libc-bin",
     "libc6",
     "libpam-modules",
