@@ -99,6 +99,34 @@ pub fn send(
     usize::try_from(sent).map_err(|_| Errno::EIO)
 }
 
+/// The link that a packet socket is bound to, and that link's Ethernet address.
+///
+/// # Errors
+/// The errno of getsockname(2); ENODEV when it is bound to none, EADDRNOTAVAIL when the link has
+/// no address of 6 bytes.
+pub fn bound_to(socket: BorrowedFd<'_>) -> Result<(u32, [u8; 6]), Errno> {
+    let mut address = address(0, 0, None)?;
+    let mut length = ADDRESS_LENGTH;
+    // SAFETY: the pointers are to a sockaddr_ll and to its length, both live and writable; the
+    // kernel writes at most that length.
+    let result = unsafe {
+        libc::getsockname(
+            socket.as_raw_fd(),
+            (&raw mut address).cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(result)?;
+    let link = u32::try_from(address.sll_ifindex).map_err(|_| Errno::ENODEV)?;
+    if i32::from(address.sll_family) != libc::AF_PACKET || link == 0 {
+        return Err(Errno::ENODEV);
+    }
+    match (address.sll_halen, address.sll_addr) {
+        (6, [a, b, c, d, e, f, ..]) => Ok((link, [a, b, c, d, e, f])),
+        _ => Err(Errno::EADDRNOTAVAIL),
+    }
+}
+
 const ADDRESS_LENGTH: libc::socklen_t = length_of::<libc::sockaddr_ll>();
 
 #[expect(
