@@ -67,10 +67,11 @@ impl Unit {
         self.held.borrow_mut()
     }
 
-    /// Whether the manifest grants this.
+    /// Whether the manifest grants what a socket stands for, by name: `*` grants methods only.
     #[must_use]
     pub fn holds(&self, grant: &str) -> bool {
-        self.service.control.iter().any(|held| held.covers(grant))
+        let mut grants = self.service.control.iter();
+        grants.any(|held| held.as_str() != "*" && held.covers(grant))
     }
 
     /// Whether it is the one that reads all logs.
