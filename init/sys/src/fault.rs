@@ -107,3 +107,53 @@ impl Write for Sentence {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    const KIND: &str = "ORLOP_TEST_FAULT";
+
+    fn say_and_leave(sentence: &str) -> ! {
+        let _ = crate::console::write_now(
+            std::os::fd::AsFd::as_fd(&std::io::stdout()),
+            sentence.as_bytes(),
+        );
+        crate::clone::exit_now(42)
+    }
+
+    /// Not a test of its own: the next one runs it in a fresh process.
+    #[test]
+    fn fault_here_when_told() {
+        let Ok(kind) = std::env::var(KIND) else {
+            return;
+        };
+        install(say_and_leave).unwrap();
+        match kind.as_str() {
+            "abort" => std::process::abort(),
+            _ => {
+                // SAFETY: none: the fault is what is tested, in a process made for it.
+                unsafe { std::ptr::with_exposed_provenance_mut::<u8>(0x10).write_volatile(1) };
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_calls_back_with_its_sentence() {
+        for (kind, sentence) in [("abort", "SIGABRT"), ("write", "SIGSEGV at address 0x10")] {
+            let output = Command::new(std::env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "fault::tests::fault_here_when_told",
+                    "--nocapture",
+                ])
+                .env(KIND, kind)
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(42), "{output:?}");
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(text.ends_with(sentence), "{text}");
+        }
+    }
+}

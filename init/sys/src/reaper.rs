@@ -54,3 +54,51 @@ fn reap_one() -> Result<Option<(i32, ExitStatus)>, Errno> {
         },
     )))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{child, pidfd};
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+    use std::process::Command;
+
+    #[test]
+    fn codes_and_real_time_signals_are_told_apart() {
+        // In a process of its own: it would take other tests' children away.
+        const ALONE: &str = "ORLOP_TEST_ALONE";
+        if std::env::var_os(ALONE).is_none() {
+            let status = Command::new(std::env::current_exe().unwrap())
+                .args([
+                    "--exact",
+                    "reaper::tests::codes_and_real_time_signals_are_told_apart",
+                ])
+                .env(ALONE, "1")
+                .status()
+                .unwrap();
+            assert!(status.success());
+            return;
+        }
+        let failed = child::spawn(&[], || Err(Errno::EIO)).unwrap();
+        let killed = child::spawn(&[], || {
+            loop {
+                nix::unistd::pause();
+            }
+        })
+        .unwrap();
+        pidfd::send_signal(killed.pidfd.as_fd(), 40).unwrap();
+        for child in [&failed, &killed] {
+            let mut fds = [PollFd::new(child.pidfd.as_fd(), PollFlags::POLLIN)];
+            assert_eq!(poll(&mut fds, PollTimeout::from(10_000_u16)), Ok(1));
+        }
+        let ended = reap().unwrap();
+        assert!(
+            ended.contains(&(failed.pid, ExitStatus::Exited(1))),
+            "{ended:?}"
+        );
+        assert!(
+            ended.contains(&(killed.pid, ExitStatus::Signaled(40))),
+            "{ended:?}"
+        );
+    }
+}

@@ -12,9 +12,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
 use orlop_container::cgroup::{Cgroup, Controller, enable_controllers, plan_limits};
-use orlop_container::launch::{LaunchFds, LaunchOutcome, launch};
+use orlop_container::launch::{LaunchError, LaunchFds, LaunchOutcome, Launching, launch};
 use orlop_container::namespaces::{Holder, KeptNamespaces};
-use orlop_container::plan::{FileBind, LaunchInputs, ResolvedVolume, namespace_spec, plan};
+use orlop_container::plan::{
+    FileBind, LaunchInputs, LaunchPlan, ResolvedVolume, namespace_spec, plan,
+};
 use orlop_container::private_proc::PrivateProc;
 
 /// What all tests share.
@@ -240,6 +242,33 @@ impl<'a> Trial<'a> {
         kept: &KeptNamespaces,
         cgroup: &Cgroup,
     ) -> Result<Ended, String> {
+        let Started {
+            plan,
+            launching,
+            mut output,
+        } = self.start(ground, kept, cgroup.as_fd()).unwrap();
+        wait(launching.as_fd());
+        let outcome = launching.outcome(&plan);
+        let mut text = Vec::new();
+        output.read_to_end(&mut text).unwrap();
+        wait(launching.pidfd.as_fd());
+        let status = waitid(Id::PIDFd(launching.pidfd.as_fd()), WaitPidFlag::WEXITED).unwrap();
+        match outcome {
+            LaunchOutcome::Executed => Ok(Ended {
+                output: String::from_utf8_lossy(&text).into_owned(),
+                status,
+            }),
+            LaunchOutcome::Failed(failure) => Err(failure.to_string()),
+            LaunchOutcome::Pending => panic!("readable, and no answer"),
+        }
+    }
+
+    pub(crate) fn start(
+        &self,
+        ground: &Ground,
+        kept: &KeptNamespaces,
+        cgroup: BorrowedFd<'_>,
+    ) -> Result<Started, LaunchError> {
         let rootfs = ground.images.join(self.service.image.as_str());
         let names: Vec<_> = self.listen.iter().map(|(name, _)| name.clone()).collect();
         let inputs = LaunchInputs {
@@ -256,34 +285,32 @@ impl<'a> Trial<'a> {
         };
         let plan = plan(&inputs).unwrap();
         let null = fs::File::open("/dev/null").unwrap();
-        let (mut output, writer) = std::io::pipe().unwrap();
+        let (output, writer) = std::io::pipe().unwrap();
         let fds = LaunchFds {
             proc: &ground.proc,
             namespaces: kept,
-            cgroup: cgroup.as_fd(),
+            cgroup,
             stdin: null.as_fd(),
             stdout: writer.as_fd(),
             stderr: writer.as_fd(),
             listen: self.listen.iter().map(|(_, fd)| *fd).collect(),
             init_program: self.init_program,
         };
-        let launching = launch(&plan, &fds).unwrap();
-        drop(writer);
-        wait(launching.as_fd());
-        let outcome = launching.outcome(&plan);
-        let mut text = Vec::new();
-        output.read_to_end(&mut text).unwrap();
-        wait(launching.pidfd.as_fd());
-        let status = waitid(Id::PIDFd(launching.pidfd.as_fd()), WaitPidFlag::WEXITED).unwrap();
-        match outcome {
-            LaunchOutcome::Executed => Ok(Ended {
-                output: String::from_utf8_lossy(&text).into_owned(),
-                status,
-            }),
-            LaunchOutcome::Failed(failure) => Err(failure.to_string()),
-            LaunchOutcome::Pending => panic!("readable, and no answer"),
-        }
+        let launching = launch(&plan, &fds)?;
+        Ok(Started {
+            plan,
+            launching,
+            output,
+        })
     }
+}
+
+/// A launch under way.
+#[derive(Debug)]
+pub(crate) struct Started {
+    plan: LaunchPlan,
+    launching: Launching,
+    output: std::io::PipeReader,
 }
 
 /// Until it is readable; a hang fails the test.

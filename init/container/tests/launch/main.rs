@@ -10,6 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use nix::sys::wait::WaitStatus;
 
+use orlop_container::launch::LaunchError;
 use orlop_container::namespaces::{Holder, NamespaceError, NamespaceSpec};
 use orlop_container::plan::FileBind;
 
@@ -497,4 +498,35 @@ fn init_is_executed_from_the_descriptor() {
     trial.init_program = Some(program.as_fd());
     let output = trial.run(ground).unwrap().output;
     assert!(output.contains("running 0 tests"), "{output}");
+}
+
+#[test]
+fn baseline_holds_dockers_capabilities_in_its_own_user_namespace() {
+    let Some(ground) = ground() else { return };
+    let trial = Trial::shell(
+        "isolation = \"baseline\"",
+        "cat /proc/self/status /proc/self/uid_map; echo x > /etc/x && echo written",
+    );
+    let output = trial.run(ground).unwrap().output;
+    for key in ["CapEff", "CapPrm", "CapBnd"] {
+        assert_eq!(field(&output, key), "00000000a80425fb", "{key}");
+    }
+    assert_eq!(field(&output, "CapInh"), "0000000000000000");
+    assert_eq!(field(&output, "Seccomp"), "2");
+    assert!(
+        output.contains(&trial.base.to_string()) && output.contains("written"),
+        "{output}"
+    );
+}
+
+#[test]
+fn a_clone_that_fails_leaves_nothing() {
+    let Some(ground) = ground() else { return };
+    let trial = Trial::shell("", "");
+    let kept = trial.namespaces(ground);
+    let not_a_cgroup = fs::File::open("/").unwrap();
+    let error = trial
+        .start(ground, &kept, not_a_cgroup.as_fd())
+        .unwrap_err();
+    assert_eq!(error, LaunchError::Clone(nix::errno::Errno::EBADF));
 }
