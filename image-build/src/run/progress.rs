@@ -40,7 +40,7 @@ impl Progress {
 /// An event as a line for a person; none for events that say nothing to one.
 fn sentence(event: &Value) -> Option<String> {
     let text = |key: &str| event.get(key).and_then(Value::as_str);
-    let number = |key: &str| event.get(key).and_then(Value::as_u64);
+    let number = |key: &str| event.get(key).and_then(Value::as_f64).map(f64::round);
     Some(match text("event")? {
         "stage" => {
             let (stage, elapsed) = (text("stage")?, number("elapsed_ms")?);
@@ -73,7 +73,7 @@ mod tests {
     fn events_are_told_to_people() {
         let say = |event| sentence(&event);
         assert_eq!(
-            say(json!({"event":"stage","stage":"storage","elapsed_ms":12,"degraded":null})),
+            say(json!({"event":"stage","stage":"storage","elapsed_ms":12.4,"degraded":null})),
             Some("stage storage: 12 ms".to_owned())
         );
         assert_eq!(

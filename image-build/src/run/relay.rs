@@ -4,10 +4,11 @@
 //! comes before the machine's gateway is there waits for it. What travels is decided by
 //! [`orlop_control::gateway::Mux`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
@@ -16,6 +17,8 @@ use orlop_control::gateway::{MAX_CHANNELS, Mux, MuxEvent, Side};
 
 /// Above this many bytes under way to the machine, clients are not read.
 const FULL: usize = 256 * 1024;
+/// How long a client waits for a gateway; a machine without one never answers.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// A client that lets this much lie unread is dropped, so that it does not hold up the others.
 const UNREAD: usize = 16 * 1024 * 1024;
 
@@ -32,7 +35,8 @@ struct Relay {
     port: UnixStream,
     listener: UnixListener,
     mux: Mux,
-    waiting: Vec<UnixStream>,
+    /// Clients without a channel yet, and since when.
+    waiting: VecDeque<(Instant, UnixStream)>,
     clients: BTreeMap<u32, Client>,
 }
 
@@ -45,7 +49,7 @@ pub(super) fn start(port: UnixStream, listener: UnixListener) -> Result<()> {
         port,
         listener,
         mux: Mux::new(Side::Host),
-        waiting: Vec::new(),
+        waiting: VecDeque::new(),
         clients: BTreeMap::new(),
     };
     std::thread::Builder::new()
@@ -73,7 +77,7 @@ impl Relay {
             && let Ok((stream, _)) = self.listener.accept()
             && stream.set_nonblocking(true).is_ok()
         {
-            self.waiting.push(stream);
+            self.waiting.push_back((Instant::now(), stream));
         }
         for channel in ready.clients {
             self.read_client(channel);
@@ -106,7 +110,7 @@ impl Relay {
                 wanted(read, !client.unread.is_empty()),
             )
         }));
-        match poll(&mut fds, PollTimeout::NONE) {
+        match poll(&mut fds, self.timeout()) {
             Ok(_) => {}
             Err(Errno::EINTR) => return Some(Ready::default()),
             Err(_) => return None,
@@ -171,13 +175,27 @@ impl Relay {
         }
     }
 
+    /// Until the first client that waits has waited too long.
+    fn timeout(&self) -> PollTimeout {
+        let Some((since, _)) = self.waiting.front() else {
+            return PollTimeout::NONE;
+        };
+        // A millisecond more, so that it is over when poll(2) comes back.
+        let left = PATIENCE.saturating_sub(since.elapsed()) + Duration::from_millis(1);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO)
+    }
+
     fn open_waiting(&mut self) {
+        self.waiting.retain(|(since, _)| since.elapsed() < PATIENCE);
         while !self.waiting.is_empty() {
             let Some(channel) = self.mux.open() else {
                 return;
             };
+            let Some((_, stream)) = self.waiting.pop_front() else {
+                return;
+            };
             let client = Client {
-                stream: self.waiting.remove(0),
+                stream,
                 unread: Vec::new(),
                 ending: false,
             };
