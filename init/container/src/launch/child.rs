@@ -12,7 +12,7 @@ use nix::unistd::{chdir, fchdir, pivot_root, sethostname, setsid, write};
 use orlop_sys::{credentials, exec, fd, path, seccomp, signals};
 
 use super::report::{Part, Report, StepError, at};
-use super::{LaunchFds, Prepared, mounts};
+use super::{LaunchFds, Prepared, mounts, place};
 use crate::namespaces::proc_write;
 use crate::plan::{Credentials, LaunchPlan, Step};
 
@@ -61,9 +61,9 @@ fn perform(
     match step {
         Step::AttachRoot(root) => registers.root = Some(mounts::attach_root(root, fds.namespaces)?),
         Step::Mount(mount) => mounts::mount(mount, registers, fds.namespaces)?,
-        Step::Directory(place) => mounts::directory(place, registers)?,
-        Step::Node { path, device, mode } => mounts::node(path, device, *mode, registers)?,
-        Step::Symlink { content, path } => mounts::symlink(content, path, registers)?,
+        Step::Directory(place) => place::directory(place, registers)?,
+        Step::Node { path, device, mode } => place::node(path, device, *mode, registers)?,
+        Step::Symlink { content, path } => place::symlink(content, path, registers)?,
         Step::MakeReadOnly(path) => mounts::make_read_only(path, registers)?,
         Step::Mask(path) => mounts::mask(path, registers)?,
         Step::ReadOnlyPath(path) => mounts::read_only_path(path, registers)?,

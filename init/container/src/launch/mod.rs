@@ -6,6 +6,7 @@
 mod child;
 mod failure;
 mod mounts;
+mod place;
 mod report;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};

@@ -4,19 +4,20 @@
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use libc::{S_IFCHR, S_IFDIR, S_IFMT, makedev};
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, OpenHow, ResolveFlag, open, openat, openat2};
-use nix::libc::{S_IFBLK, S_IFCHR, S_IFDIR, S_IFMT, makedev};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat};
 use nix::mount::MsFlags;
-use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, mkdirat, mknodat, stat};
-use nix::unistd::{fchownat, symlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, mkdirat};
+use nix::unistd::fchownat;
 use orlop_sys::mount_api::{FsContext, MountFlags, attach, clone_tree, restrict};
 use orlop_sys::path;
 
 use super::child::{Registers, open_machine_path};
+use super::place::{find, make};
 use super::report::{Part, StepError, at};
 use crate::namespaces::KeptNamespaces;
-use crate::plan::{Device, Missing, Mount, MountSource, Overlay, Place, RootMount};
+use crate::plan::{Missing, Mount, MountSource, Overlay, RootMount};
 
 /// Attaches the image (and a writable layer) to the staging directory; the container's root.
 pub(super) fn attach_root(
@@ -129,72 +130,6 @@ pub(super) fn mount(
     attach(tree.as_fd(), target.as_fd()).map_err(at(Part::Attach))
 }
 
-pub(super) fn directory(place: &Place, registers: &Registers) -> Result<(), StepError> {
-    let parent = find(
-        registers.root().map_err(at(Part::Target))?.as_fd(),
-        &place.parent,
-    )
-    .map_err(at(Part::Target))?;
-    match mkdirat(
-        &parent,
-        place.name.as_c_str(),
-        Mode::from_bits_truncate(0o755),
-    ) {
-        Err(Errno::EEXIST) => Ok(()),
-        result => result
-            .and_then(|()| own(&parent, place))
-            .map_err(at(Part::Whole)),
-    }
-}
-
-pub(super) fn node(
-    place: &Place,
-    device: &Device,
-    mode: u32,
-    registers: &Registers,
-) -> Result<(), StepError> {
-    let (kind, number) = match device {
-        Device::Character { major, minor } => (SFlag::S_IFCHR, makedev(*major, *minor)),
-        Device::SameAs(path) => {
-            let status = stat(path.as_c_str()).map_err(at(Part::Source))?;
-            match status.st_mode & S_IFMT {
-                S_IFCHR => (SFlag::S_IFCHR, status.st_rdev),
-                S_IFBLK => (SFlag::S_IFBLK, status.st_rdev),
-                _ => return Err((Part::Source, Errno::ENODEV)),
-            }
-        }
-    };
-    let parent = find(
-        registers.root().map_err(at(Part::Target))?.as_fd(),
-        &place.parent,
-    )
-    .map_err(at(Part::Target))?;
-    mknodat(
-        &parent,
-        place.name.as_c_str(),
-        kind,
-        Mode::from_bits_truncate(mode),
-        number,
-    )
-    .and_then(|()| own(&parent, place))
-    .map_err(at(Part::Whole))
-}
-
-pub(super) fn symlink(
-    content: &CStr,
-    place: &Place,
-    registers: &Registers,
-) -> Result<(), StepError> {
-    let parent = find(
-        registers.root().map_err(at(Part::Target))?.as_fd(),
-        &place.parent,
-    )
-    .map_err(at(Part::Target))?;
-    symlinkat(content, &parent, place.name.as_c_str())
-        .and_then(|()| own(&parent, place))
-        .map_err(at(Part::Whole))
-}
-
 pub(super) fn make_read_only(path: &CStr, registers: &Registers) -> Result<(), StepError> {
     let target = find(registers.root().map_err(at(Part::Target))?.as_fd(), path)
         .map_err(at(Part::Target))?;
@@ -281,103 +216,6 @@ fn idmap(wanted: bool, namespaces: &KeptNamespaces) -> Result<Option<BorrowedFd<
         .as_ref()
         .map(|user| Some(user.as_fd()))
         .ok_or((Part::Idmap, Errno::EBADF))
-}
-
-/// The place in the container. `/proc`, `/sys` and `/dev` must not be reached through a symlink
-/// (CVE-2026-41579); elsewhere symlinks are the image's and end inside the root.
-fn find(root: BorrowedFd<'_>, target: &CStr) -> Result<OwnedFd, Errno> {
-    let first = target.to_bytes().split(|&byte| byte == b'/').next();
-    let mut resolve = ResolveFlag::RESOLVE_IN_ROOT;
-    if matches!(first, Some(b"proc" | b"sys" | b"dev")) {
-        resolve |= ResolveFlag::RESOLVE_NO_SYMLINKS;
-    }
-    let how = OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_CLOEXEC)
-        .resolve(resolve);
-    // EAGAIN: a rename elsewhere raced with the walk.
-    for _ in 0..64 {
-        match openat2(root, target, how) {
-            Err(Errno::EAGAIN | Errno::EINTR) => {}
-            result => return result,
-        }
-    }
-    Err(Errno::EAGAIN)
-}
-
-/// Makes a missing target with its parents, owned as the root directory is. A read-only image says
-/// ENOENT, as the plain search does: the remedy is the same.
-fn make(root: BorrowedFd<'_>, target: &CStr, kind: SFlag) -> Result<OwnedFd, Errno> {
-    let owner = fstat(root)?;
-    let mut prefix = [0_u8; 4096];
-    let bytes = target.to_bytes();
-    let mut parent: Option<OwnedFd> = None;
-    let mut start = 0;
-    while start < bytes.len() {
-        let end = bytes
-            .iter()
-            .skip(start)
-            .position(|&byte| byte == b'/')
-            .map_or(bytes.len(), |length| start + length);
-        let last = end == bytes.len();
-        let name = terminated(&mut prefix, bytes.get(start..end).ok_or(Errno::EINVAL)?)?;
-        let directory = parent.as_ref().map_or(root, AsFd::as_fd);
-        let made = match kind {
-            SFlag::S_IFREG if last => mknodat(
-                directory,
-                name,
-                SFlag::S_IFREG,
-                Mode::from_bits_truncate(0o644),
-                0,
-            ),
-            _ => mkdirat(directory, name, Mode::from_bits_truncate(0o755)),
-        };
-        match made {
-            Ok(()) => {
-                let (uid, gid) = (Some(owner.st_uid.into()), Some(owner.st_gid.into()));
-                fchownat(directory, name, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)?;
-            }
-            Err(Errno::EEXIST) => {}
-            Err(Errno::EROFS) if !exists(root, bytes, end) => return Err(Errno::ENOENT),
-            Err(Errno::EROFS) => {}
-            Err(errno) => return Err(errno),
-        }
-        parent = Some(find(
-            root,
-            terminated(&mut prefix, bytes.get(..end).ok_or(Errno::EINVAL)?)?,
-        )?);
-        start = end + 1;
-    }
-    parent.ok_or(Errno::ENOENT)
-}
-
-fn exists(root: BorrowedFd<'_>, path: &[u8], end: usize) -> bool {
-    let mut buffer = [0_u8; 4096];
-    let prefix = path
-        .get(..end)
-        .ok_or(Errno::EINVAL)
-        .and_then(|bytes| terminated(&mut buffer, bytes));
-    prefix.and_then(|prefix| find(root, prefix)).is_ok()
-}
-
-fn terminated<'a>(buffer: &'a mut [u8; 4096], bytes: &[u8]) -> Result<&'a CStr, Errno> {
-    buffer
-        .get_mut(..bytes.len())
-        .ok_or(Errno::ENAMETOOLONG)?
-        .copy_from_slice(bytes);
-    *buffer.get_mut(bytes.len()).ok_or(Errno::ENAMETOOLONG)? = 0;
-    let all = buffer.get(..=bytes.len()).ok_or(Errno::ENAMETOOLONG)?;
-    CStr::from_bytes_with_nul(all).map_err(|_| Errno::EINVAL)
-}
-
-fn own(parent: &OwnedFd, place: &Place) -> Result<(), Errno> {
-    let (uid, gid) = (Some(place.uid.into()), Some(place.gid.into()));
-    fchownat(
-        parent,
-        place.name.as_c_str(),
-        uid,
-        gid,
-        AtFlags::AT_SYMLINK_NOFOLLOW,
-    )
 }
 
 /// An empty volume starts with the owner and mode of the directory that it covers.

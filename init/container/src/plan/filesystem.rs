@@ -1,25 +1,16 @@
 //! What the container sees as its files.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 
-use orlop_config::{DeviceGrant, Isolation, NetworkMode, TmpfsMount};
+use orlop_config::{Isolation, NetworkMode, TmpfsMount};
 use orlop_sys::mount_api::MountFlags;
 
+use super::dev::plan_dev;
+use super::mount::{Bind, PLAIN, READ_ONLY, fresh, fresh_source, machine};
 use super::{
-    Device, LaunchInputs, Missing, Mount, MountSource, Overlay, Owner, Place, PlanError, RootMount,
-    Step, absolute, in_root, text,
-};
-
-const PLAIN: MountFlags = MountFlags {
-    read_only: false,
-    nosuid: true,
-    nodev: true,
-    noexec: true,
-};
-const READ_ONLY: MountFlags = MountFlags {
-    read_only: true,
-    ..PLAIN
+    LaunchInputs, Missing, Mount, Overlay, Owner, PlanError, RootMount, Step, absolute, in_root,
+    text,
 };
 
 /// Hidden from every service: Docker's and containerd's lists together (rule R4). Those
@@ -47,13 +38,9 @@ const READ_ONLY_PATHS: [&CStr; 5] = [
     c"proc/sysrq-trigger",
 ];
 
-/// Debian's `tty`, which owns terminals.
-const TTY_GROUP: u32 = 5;
-
 /// Sizes of what a read-only root gets without asking: `/run` and `/tmp`.
 const RUN_SIZE: u64 = 16 << 20;
 const TMP_SIZE: u64 = 64 << 20;
-const SHM_SIZE: u64 = 64 << 20;
 
 pub(super) fn plan_filesystem(
     inputs: &LaunchInputs<'_>,
@@ -76,7 +63,7 @@ pub(super) fn plan_filesystem(
             },
         )?);
     } else {
-        steps.extend(dev(&service.devices, owner)?);
+        steps.extend(plan_dev(&service.devices, owner)?);
     }
     steps.extend(wanted_mounts(inputs, owner)?);
     if !privileged {
@@ -125,119 +112,6 @@ fn sys(network: NetworkMode, privileged: bool) -> Result<[Step; 2], PlanError> {
         fresh(c"sysfs", c"sys", flags, &[])?
     };
     Ok([sys, fresh(c"cgroup2", c"sys/fs/cgroup", flags, &[])?])
-}
-
-/// A `/dev` of fresh nodes, closed when it is complete.
-fn dev(grants: &[DeviceGrant], owner: Owner<'_>) -> Result<Vec<Step>, PlanError> {
-    let base = owner.base;
-    let place = |parent: &CStr, name: &CStr| Place {
-        parent: parent.to_owned(),
-        name: name.to_owned(),
-        uid: base,
-        gid: base,
-    };
-    let in_dev = |name: &CStr| place(c"dev", name);
-    let id = format!("{base}");
-    let flags = MountFlags {
-        nosuid: true,
-        noexec: true,
-        ..MountFlags::default()
-    };
-    let options = [
-        ("mode", "0755"),
-        ("uid", &id),
-        ("gid", &id),
-        ("size", "64k"),
-    ];
-    let mut steps = vec![fresh(c"tmpfs", c"dev", flags, &options)?];
-    let nodes = [
-        (c"null", 1, 3),
-        (c"zero", 1, 5),
-        (c"full", 1, 7),
-        (c"random", 1, 8),
-        (c"urandom", 1, 9),
-        (c"tty", 5, 0),
-    ];
-    steps.extend(nodes.map(|(name, major, minor)| Step::Node {
-        path: in_dev(name),
-        device: Device::Character { major, minor },
-        mode: 0o666,
-    }));
-    for grant in grants {
-        steps.extend(granted(grant, owner)?);
-    }
-    steps.extend([c"pts", c"shm", c"mqueue"].map(|name| Step::Directory(in_dev(name))));
-    let links = [
-        (c"ptmx", c"pts/ptmx"),
-        (c"fd", c"/proc/self/fd"),
-        (c"stdin", c"/proc/self/fd/0"),
-        (c"stdout", c"/proc/self/fd/1"),
-        (c"stderr", c"/proc/self/fd/2"),
-    ];
-    steps.extend(links.map(|(name, content)| Step::Symlink {
-        content: content.to_owned(),
-        path: in_dev(name),
-    }));
-    let tty = format!("{}", base + TTY_GROUP);
-    let terminals = [
-        ("newinstance", ""),
-        ("ptmxmode", "0666"),
-        ("mode", "0620"),
-        ("gid", &tty),
-    ];
-    steps.push(fresh(c"devpts", c"dev/pts", flags, &terminals)?);
-    let size = format!("{SHM_SIZE}");
-    let shm = [
-        ("mode", "1777"),
-        ("uid", id.as_str()),
-        ("gid", &id),
-        ("size", &size),
-    ];
-    steps.push(fresh(c"tmpfs", c"dev/shm", PLAIN, &shm)?);
-    steps.push(fresh(c"mqueue", c"dev/mqueue", PLAIN, &[])?);
-    steps.push(Step::MakeReadOnly(c"dev".to_owned()));
-    Ok(steps)
-}
-
-/// A granted device: a node of its own that belongs to the service's user, with the bits that the
-/// manifest grants.
-fn granted(grant: &DeviceGrant, owner: Owner<'_>) -> Result<Vec<Step>, PlanError> {
-    let target = in_root("devices", &grant.target)?;
-    let refused = || PlanError::Path {
-        key: "devices",
-        path: grant.target.display().to_string(),
-    };
-    let target = Path::new(std::str::from_utf8(target.to_bytes()).map_err(|_| refused())?);
-    let mut ancestors: Vec<_> = target.ancestors().skip(1).collect();
-    if !target.starts_with("dev") || ancestors.len() < 2 {
-        return Err(refused());
-    }
-    // "" and "dev" are there.
-    ancestors.truncate(ancestors.len() - 2);
-    let place = |path: &Path, uid, gid| -> Result<Place, PlanError> {
-        let (parent, name) = path.parent().zip(path.file_name()).ok_or_else(refused)?;
-        Ok(Place {
-            parent: text("devices", parent.as_os_str().as_encoded_bytes())?,
-            name: text("devices", name.as_encoded_bytes())?,
-            uid,
-            gid,
-        })
-    };
-    let mut steps = Vec::new();
-    for directory in ancestors.into_iter().rev() {
-        steps.push(Step::Directory(place(directory, owner.base, owner.base)?));
-    }
-    let bits = |granted: bool, bits| if granted { bits } else { 0 };
-    steps.push(Step::Node {
-        path: place(
-            target,
-            owner.base + owner.user.uid,
-            owner.base + owner.user.gid,
-        )?,
-        device: Device::SameAs(absolute("devices", &grant.source)?),
-        mode: bits(grant.read, 0o440) | bits(grant.write, 0o220),
-    });
-    Ok(steps)
 }
 
 /// What the manifest asks for, and what a read-only root needs; parents before what is below them.
@@ -333,79 +207,6 @@ fn tmpfs_step(tmpfs: &TmpfsMount, uid: u32, gid: u32, missing: Missing) -> Resul
         source,
         target: in_root("tmpfs", &tmpfs.target)?,
         flags: PLAIN,
-        missing,
-    }))
-}
-
-fn fresh(
-    fstype: &CStr,
-    target: &CStr,
-    flags: MountFlags,
-    options: &[(&str, &str)],
-) -> Result<Step, PlanError> {
-    let source = fresh_source(fstype, options)?;
-    Ok(Step::Mount(Mount {
-        source,
-        target: target.to_owned(),
-        flags,
-        missing: Missing::Directory,
-    }))
-}
-
-/// Options with an empty value are flags.
-fn fresh_source(fstype: &CStr, options: &[(&str, &str)]) -> Result<MountSource, PlanError> {
-    let option = |&(key, value): &(&str, &str)| -> Result<_, PlanError> {
-        let value = if value.is_empty() {
-            None
-        } else {
-            Some(text("options", value.as_bytes())?)
-        };
-        Ok((text("options", key.as_bytes())?, value))
-    };
-    let options = options.iter().map(option).collect::<Result<_, _>>()?;
-    Ok(MountSource::Fresh {
-        fstype: fstype.to_owned(),
-        options,
-    })
-}
-
-#[derive(Clone, Copy)]
-struct Bind {
-    recursive: bool,
-    idmap: bool,
-    adopt_owner: bool,
-    missing: Missing,
-}
-
-impl Default for Bind {
-    fn default() -> Self {
-        Self {
-            recursive: false,
-            idmap: false,
-            adopt_owner: false,
-            missing: Missing::Directory,
-        }
-    }
-}
-
-fn machine(path: &Path, target: CString, flags: MountFlags, bind: Bind) -> Result<Step, PlanError> {
-    let path = absolute("source", path)?;
-    let Bind {
-        recursive,
-        idmap,
-        adopt_owner,
-        missing,
-    } = bind;
-    let source = MountSource::Machine {
-        path,
-        recursive,
-        idmap,
-        adopt_owner,
-    };
-    Ok(Step::Mount(Mount {
-        source,
-        target,
-        flags,
         missing,
     }))
 }

@@ -1,7 +1,9 @@
 //! The decision of a launch: pure, so that tests compare plans as values.
 
+mod dev;
 mod filesystem;
 mod inputs;
+mod mount;
 mod process;
 mod step;
 #[cfg(test)]
