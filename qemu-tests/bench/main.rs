@@ -1,0 +1,97 @@
+//! `make bench`: how long ten isolated services take from the hand-over to PID 1, beside what the
+//! kernel itself charges and beside plain processes; and how large what runs always is.
+//!
+//! ```text
+//! programs: C sources -> static programs -> a second initramfs that is appended to every first one
+//! machines: manifests of ten services -> orlop build
+//! rounds:   every variant boots once, in another order each time -> one Sample a boot
+//! figures:  medians, ranges, ratios within each round -> the terminal and docs/benchmarks.md
+//! ```
+//! Nothing is asserted: figures are for people, and depend on the machine.
+
+mod boot;
+mod figures;
+mod host;
+mod machines;
+mod programs;
+mod report;
+mod variant;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use boot::{Boot, Sample};
+use variant::{MEMORY, VARIANTS, Variant};
+
+/// Rounds when `ROUNDS` does not say otherwise: about five minutes on two cores.
+const ROUNDS: usize = 7;
+
+fn main() -> Result<()> {
+    let rounds = match std::env::var("ROUNDS") {
+        Ok(text) => text.parse().context("ROUNDS is a number of rounds")?,
+        Err(_) => ROUNDS,
+    };
+    let work = target().join("bench");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench");
+    say("compiling the floor, the agent and the payload")?;
+    let extra = programs::build(&sources, &work)?;
+    say("building the machines")?;
+    let machines = machines::build(&work)?;
+    let mut samples: Vec<(&Variant, Sample)> = Vec::new();
+    for round in 0..rounds {
+        let mut order: Vec<&Variant> = VARIANTS.iter().collect();
+        order.rotate_left(round % VARIANTS.len());
+        for variant in order {
+            let sample = boot(&machines, &extra, &work, variant)?;
+            say(&format!(
+                "round {} of {rounds}: {:24} {:7.0} ms",
+                round + 1,
+                variant.title,
+                sample.ready_ms()
+            ))?;
+            samples.push((variant, sample));
+        }
+    }
+    say("memory of PID 1 and log")?;
+    let memory = boot(&machines, &extra, &work, &MEMORY)?;
+    let figures = figures::Figures::of(&samples, &memory)?;
+    let sizes = machines::sizes(&machines, &runtime())?;
+    let text = report::write(&figures, &sizes, &host::describe(&machines)?, rounds)?;
+    let page = sources.join("../../docs/benchmarks.md");
+    std::fs::write(&page, text.page).context("write docs/benchmarks.md")?;
+    say(&text.terminal)
+}
+
+/// Where `make programs` puts the machine's static programs.
+fn runtime() -> PathBuf {
+    match std::env::var_os("ORLOP_RUNTIME") {
+        Some(folder) => PathBuf::from(folder),
+        None => target().join("x86_64-unknown-linux-musl/release"),
+    }
+}
+
+/// Cargo's target folder.
+fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+    }
+}
+
+fn boot(machines: &Path, extra: &Path, work: &Path, variant: &Variant) -> Result<Sample> {
+    let folder: PathBuf = machines.join(variant.machine).join("build");
+    let boot = Boot {
+        machine: &folder,
+        extra,
+        work,
+        variant,
+    };
+    boot.run()
+        .with_context(|| format!("boot {}; see {}", variant.title, work.display()))
+}
+
+fn say(line: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("write to stdout")
+}

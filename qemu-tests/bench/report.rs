@@ -1,0 +1,185 @@
+//! The tables for the terminal, and `docs/benchmarks.md`.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+
+use crate::boot::{Boot, QEMU};
+use crate::figures::{Figures, Row, Spread};
+use crate::machines::Sizes;
+use crate::variant::MEMORY;
+
+/// The page, with `{name}` for what a run puts in.
+const PAGE: &str = include_str!("benchmarks.md.in");
+
+/// Limits of issue 2, bytes.
+const INIT_LIMIT: f64 = 2.0;
+const MEMORY_LIMIT: f64 = 5.0;
+const INITRAMFS_LIMIT: f64 = 5.0;
+
+/// One run's figures as text.
+#[derive(Debug)]
+pub(crate) struct Text {
+    /// What is printed.
+    pub(crate) terminal: String,
+    /// `docs/benchmarks.md`.
+    pub(crate) page: String,
+}
+
+/// Writes both.
+pub(crate) fn write(
+    figures: &Figures,
+    sizes: &Sizes,
+    host: &[(String, String)],
+    rounds: usize,
+) -> Result<Text> {
+    let ready = ready_table(figures)?;
+    let sizes = size_table(figures, sizes)?;
+    let parts = parts_table(figures)?;
+    let isolation = isolation_table(figures)?;
+    let mut machine = String::new();
+    for (what, which) in host {
+        writeln!(machine, "* {what}: {which}")?;
+    }
+    let put_in = [
+        ("{rounds}", rounds.to_string()),
+        ("{ready}", ready.clone()),
+        ("{sizes}", sizes.clone()),
+        ("{parts}", parts.clone()),
+        ("{isolation}", isolation),
+        ("{machine}", machine),
+        ("{qemu}", commands(figures)),
+    ];
+    let mut page = PAGE.to_owned();
+    for (name, text) in put_in {
+        page = page.replace(name, text.trim_end());
+    }
+    let terminal = format!(
+        "\nFrom the hand-over until ten services run, milliseconds: median (least–most) of {rounds}\n\n\
+         {ready}\nWhere it goes, milliseconds\n\n{parts}\nWhat is always there\n\n{sizes}\n\
+         docs/benchmarks.md has been written anew."
+    );
+    Ok(Text { terminal, page })
+}
+
+fn ready_table(figures: &Figures) -> Result<String> {
+    let mut table = String::from(
+        "| PID 1 | ten services ready, ms | ÷ floor | ÷ busybox | kernel before, ms |\n\
+         |---|---|---|---|---|\n",
+    );
+    for row in &figures.rows {
+        writeln!(
+            table,
+            "| {} | {} | {} | {} | {} |",
+            row.variant.title,
+            spread(Some(row.ready), 0),
+            spread(row.to_floor, 2),
+            spread(row.to_plain, 2),
+            spread(Some(row.kernel), 0),
+        )?;
+    }
+    Ok(table)
+}
+
+/// Batches of modules as the floor loads them, stages as Orlop's events tell them.
+fn parts_table(figures: &Figures) -> Result<String> {
+    let mut table = String::from("| PID 1 | part | ms |\n|---|---|---|\n");
+    for row in &figures.rows {
+        for (name, ms) in &row.parts {
+            let kind = if row.variant.floor.is_none() {
+                "modules: "
+            } else {
+                "stage "
+            };
+            writeln!(
+                table,
+                "| {} | {kind}{name} | {} |",
+                row.variant.title,
+                spread(Some(*ms), 1)
+            )?;
+        }
+    }
+    Ok(table)
+}
+
+fn isolation_table(figures: &Figures) -> Result<String> {
+    let mut table = String::from("| PID 1 | one of its services |\n|---|---|\n");
+    for Row {
+        variant, isolation, ..
+    } in &figures.rows
+    {
+        writeln!(table, "| {} | {} |", variant.title, isolation.join("; "))?;
+    }
+    Ok(table)
+}
+
+fn size_table(figures: &Figures, sizes: &Sizes) -> Result<String> {
+    let memory = figures.pid_1_kib + figures.log_kib;
+    let rows = [
+        (
+            "static `init`, stripped",
+            mebibytes(sizes.init),
+            INIT_LIMIT,
+            "`stat -c %s init`",
+        ),
+        (
+            "memory (PSS) of PID 1 and `log`, ten services",
+            mebibytes(memory * 1024),
+            MEMORY_LIMIT,
+            "`/proc/<pid>/smaps_rollup`, 3 s after the tenth",
+        ),
+        (
+            "initramfs without the system",
+            mebibytes(sizes.initramfs),
+            INITRAMFS_LIMIT,
+            "`stat -c %s build/initramfs`",
+        ),
+    ];
+    let mut table = String::from("| what | MiB | limit, MiB | how |\n|---|---|---|---|\n");
+    for (what, size, limit, how) in rows {
+        writeln!(table, "| {what} | {size:.2} | {limit:.0} | {how} |")?;
+    }
+    writeln!(
+        table,
+        "\nOf the memory, PID 1 has {} KiB and `log` {} KiB.",
+        figures.pid_1_kib, figures.log_kib
+    )?;
+    Ok(table)
+}
+
+/// The exact command beside each figure.
+fn commands(figures: &Figures) -> String {
+    let mut text = QEMU
+        .replace("{machine}", "build")
+        .replace("{work}/", "")
+        .replace(" -", " \\\n  -");
+    text.push_str(" \\\n  -append \"…\"\n\n");
+    let variants = figures.rows.iter().map(|row| row.variant);
+    for variant in variants.chain([&MEMORY]) {
+        let nowhere = std::path::Path::new("");
+        let boot = Boot {
+            machine: nowhere,
+            extra: nowhere,
+            work: nowhere,
+            variant,
+        };
+        text.push_str(&format!("{:22}{}\n", variant.title, boot.cmdline()));
+    }
+    text
+}
+
+fn spread(value: Option<Spread>, decimals: usize) -> String {
+    match value {
+        None => "–".to_owned(),
+        Some(Spread {
+            median,
+            least,
+            most,
+        }) => format!("{median:.decimals$} ({least:.decimals$}–{most:.decimals$})"),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sizes of files")]
+fn mebibytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
