@@ -1,1 +1,13 @@
-//! First-party programs. Written next.
+//! First-party programs of the service images: one multi-call binary, which program is meant says
+//! the name it is called by, or its first argument.
+#![forbid(unsafe_code)]
+
+pub mod applet;
+pub mod console;
+pub mod dhcp;
+pub mod gateway;
+pub mod init;
+pub mod log;
+pub mod orlop;
+mod report;
+mod stop;
