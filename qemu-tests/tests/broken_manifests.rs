@@ -3,8 +3,8 @@
 use orlop_qemu_tests::MachineBuilder;
 
 fn machine() -> anyhow::Result<MachineBuilder> {
-    Ok(MachineBuilder::with(&["log", "gateway"])?
-        .service("typo", "image = \"log\"\ncomand = [\"/bin/true\"]\n")
+    Ok(MachineBuilder::with(&[])?
+        .service("typo", "image = \"good\"\ncomand = [\"/bin/true\"]\n")
         .service(
             "imageless",
             "image = \"nowhere\"\ncommand = [\"/bin/true\"]\n",

@@ -4,7 +4,7 @@ use orlop_qemu_tests::MachineBuilder;
 
 #[test]
 fn a_crash_loop_backs_off_while_the_rest_runs() {
-    let machine = MachineBuilder::with(&["log", "gateway"])
+    let machine = MachineBuilder::with(&[])
         .unwrap()
         .shell_service("crash", "exit 7", "")
         .shell_service("steady", "exec busybox sleep 1000000", "");

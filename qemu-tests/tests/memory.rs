@@ -13,7 +13,7 @@ fn least(machine: &MachineBuilder) -> anyhow::Result<u64> {
 
 #[test]
 fn less_than_the_least_is_refused() {
-    let machine = MachineBuilder::with(&["log"]).unwrap();
+    let machine = MachineBuilder::with(&["nginx"]).unwrap();
     let least = least(&machine).unwrap();
     let too_little = format!("--memory={}M", least - 1);
     let answer = machine.tool("run", &["--headless", &too_little]).unwrap();

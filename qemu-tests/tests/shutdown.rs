@@ -39,7 +39,7 @@ fn state_is_kept_over_reboot_and_power_off() {
 
 #[test]
 fn the_power_button_powers_off() {
-    let mut vm = boot(&["gateway", "log"]).unwrap();
+    let mut vm = boot(&["nginx"]).unwrap();
     vm.qmp("system_powerdown", &json!({})).unwrap();
     is_shutdown(&vm, "poweroff").unwrap();
     assert_eq!(vm.wait_exit().unwrap(), 0);
@@ -47,7 +47,7 @@ fn the_power_button_powers_off() {
 
 #[test]
 fn sigterm_for_orlop_run_powers_off() {
-    let mut vm = boot(&["gateway", "log"]).unwrap();
+    let mut vm = boot(&["nginx"]).unwrap();
     vm.terminate().unwrap();
     is_shutdown(&vm, "poweroff").unwrap();
     assert_eq!(vm.wait_exit().unwrap(), 0);

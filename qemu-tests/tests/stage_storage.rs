@@ -2,7 +2,7 @@
 
 use orlop_qemu_tests::MachineBuilder;
 
-const SMALL: [&str; 2] = ["log", "gateway"];
+const SMALL: [&str; 1] = ["nginx"];
 
 #[test]
 fn a_system_inside_the_initramfs_boots_without_disks() {
@@ -10,7 +10,7 @@ fn a_system_inside_the_initramfs_boots_without_disks() {
     let machine = machine.arguments(&["--initramfs-system", "--no-state"]);
     let vm = machine.boot().unwrap();
     vm.wait_boot().unwrap();
-    vm.wait_service("log", "up").unwrap();
+    vm.wait_service("nginx", "up").unwrap();
 }
 
 #[test]

@@ -18,10 +18,7 @@ fn a_port_in_use_is_named_with_its_service() {
 
 #[test]
 fn a_second_machine_of_the_same_name_is_refused() {
-    let vm = MachineBuilder::with(&["gateway", "log"])
-        .unwrap()
-        .boot()
-        .unwrap();
+    let vm = MachineBuilder::with(&["nginx"]).unwrap().boot().unwrap();
     let name = vm.machine().name();
     let answer = vm.machine().tool("run", &["--headless", "--name", name]);
     let answer = answer.unwrap();
