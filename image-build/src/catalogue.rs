@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use orlop_config::{Checked, SourceFile, Sources};
 
+use crate::new::SYSTEM_TOML;
 use crate::tree::{Blob, Node, Tree};
 
 /// Path below `services/` and content of each file, sorted.
@@ -81,8 +82,35 @@ pub fn check() -> Checked {
             Some((service.name, source))
         })
         .collect();
+    // The starter's: it declares the volumes that the services use.
+    let system = Some(SourceFile {
+        path: "system.toml".to_owned(),
+        text: SYSTEM_TOML.to_owned(),
+    });
     orlop_config::check(&Sources {
+        system,
         services,
         ..Sources::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_service_of_the_catalogue_is_good_and_makes_its_image() {
+        let checked = check();
+        let said: Vec<String> = checked
+            .diagnostics
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(said, [""; 0]);
+        let names: BTreeSet<String> = catalogue()
+            .into_iter()
+            .map(|service| service.name)
+            .collect();
+        assert!(images().is_superset(&names), "{:?} of {names:?}", images());
+    }
 }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::catalogue::catalogue;
 
-/// `system.toml` of a new machine: every key, with its default.
-const SYSTEM_TOML: &str = include_str!("starter/system.toml");
+/// `system.toml` of a new machine: every key, with its default, and the catalogue's volumes.
+pub(crate) const SYSTEM_TOML: &str = include_str!("starter/system.toml");
 /// `.gitignore` of a new machine.
 const GITIGNORE: &str = include_str!("starter/gitignore");
 

@@ -104,6 +104,10 @@ fn an_image_holds_packages_programs_files_users_and_targets() {
         Path::new("usr/bin")
     );
     assert!(image.join("usr/bin/log").is_file());
+    assert_eq!(
+        fs::read_link(image.join("usr/bin/sh")).unwrap(),
+        Path::new("busybox")
+    );
     assert_eq!(text("usr/share/greeting"), "hello\n");
     let passwd = text("etc/passwd");
     assert!(passwd.contains("\nwww-data:*:33:33:"), "{passwd}");

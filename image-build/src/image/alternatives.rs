@@ -23,9 +23,13 @@ struct Alternative {
 pub(super) struct Choices(Vec<Alternative>);
 
 impl Choices {
-    /// Reads the registrations in a script.
-    pub(super) fn read(&mut self, script: &str) {
-        self.0.extend(parse(script));
+    /// Reads the registrations in a script; false when one of them could not be understood.
+    pub(super) fn read(&mut self, script: &str) -> bool {
+        let found = parse(script);
+        let before = self.0.len();
+        let all = found.len();
+        self.0.extend(found.into_iter().flatten());
+        self.0.len() == before + all
     }
 
     /// Makes the links, the higher priority over the lower, the earlier over the later. One whose
@@ -63,8 +67,8 @@ fn link(tree: &mut Tree, link: &str, name: &str, path: &str) -> Result<()> {
 }
 
 /// The registrations of a shell script: line continuations joined, a plain `for` over words
-/// unrolled, anything else with a variable left out.
-fn parse(script: &str) -> Vec<Alternative> {
+/// unrolled, anything else with a variable `None`.
+fn parse(script: &str) -> Vec<Option<Alternative>> {
     let joined = script.replace("\\\n", " ");
     let mut found = Vec::new();
     let mut loop_over: Option<(&str, Vec<&str>)> = None;
@@ -97,8 +101,14 @@ fn parse(script: &str) -> Vec<Alternative> {
     found
 }
 
-/// `--install LINK NAME PATH PRIORITY [--slave LINK NAME PATH]…`
-fn registration(arguments: &str) -> Option<Alternative> {
+/// `--install LINK NAME PATH PRIORITY [--slave LINK NAME PATH]…`: `None` when it is no
+/// registration, `Some(None)` when it is one that only a shell understands.
+fn registration(arguments: &str) -> Option<Option<Alternative>> {
+    let at = arguments.find("--install ")?;
+    Some(read_registration(arguments.get(at..)?))
+}
+
+fn read_registration(arguments: &str) -> Option<Alternative> {
     let words: Vec<String> = arguments
         .split(';')
         .next()?
@@ -108,8 +118,7 @@ fn registration(arguments: &str) -> Option<Alternative> {
     if words.iter().any(|word| word.contains(['$', '`'])) {
         return None;
     }
-    let at = words.iter().position(|word| word == "--install")?;
-    let mut words = words.into_iter().skip(at + 1);
+    let mut words = words.into_iter().skip(1);
     let mut alternative = Alternative {
         link: words.next()?,
         name: words.next()?,
@@ -166,7 +175,7 @@ esac
         program(&mut tree, "usr/bin/mawk");
         program(&mut tree, "usr/bin/vim.tiny");
         let mut choices = Choices::default();
-        choices.read(SCRIPT);
+        assert!(!choices.read(SCRIPT), "x was understood");
         choices.apply(&mut tree).unwrap();
         assert_eq!(leads_to(&tree, "usr/bin/awk"), "usr/bin/mawk");
         assert_eq!(leads_to(&tree, "usr/bin/nawk"), "usr/bin/mawk");
@@ -182,7 +191,7 @@ esac
         program(&mut tree, "usr/bin/mawk");
         program(&mut tree, "usr/bin/gawk");
         let mut choices = Choices::default();
-        choices.read("update-alternatives --install /usr/bin/awk awk /usr/bin/gawk 10");
+        assert!(choices.read("update-alternatives --install /usr/bin/awk awk /usr/bin/gawk 10"));
         choices.read(SCRIPT);
         choices.apply(&mut tree).unwrap();
         assert_eq!(leads_to(&tree, "usr/bin/awk"), "usr/bin/gawk");

@@ -167,7 +167,9 @@ fn extract(
     let mut base = users::BaseUsers::minimal();
     let mut choices = alternatives::Choices::default();
     let mut unknown = BTreeMap::new();
+    let bar = progress.bar(&format!("image {}", recipe.name), pins.len() as u64);
     for pin in pins {
+        bar.advance(1);
         let what = || format!("package {} {}", pin.name, pin.version);
         let deb = packages.open(pin).with_context(what)?;
         if pin.name == BASE_USERS {
@@ -179,17 +181,34 @@ fn extract(
         }
         deb.extract(tree, wanted).with_context(what)?;
         if let Some(script) = deb.script("postinst").with_context(what)? {
-            choices.read(&script);
-            let commands = scripts::unknown_commands(&pin.name, &script, recipe.build);
+            let mut commands = scripts::unknown_commands(&pin.name, &script, recipe.build);
+            if !choices.read(&script) && !scripts::is_known(&pin.name) {
+                commands.insert("update-alternatives".to_owned());
+            }
             if !commands.is_empty() {
                 unknown.insert(pin.name.clone(), commands);
             }
         }
     }
     choices.apply(tree)?;
+    link_sh(tree)?;
     certificates::bundle(tree)?;
     warn_of_scripts(recipe.name, &unknown, progress);
     Ok(base)
+}
+
+/// Every Debian machine has `/bin/sh`, so that no package depends on it (Policy 3.8); without dash
+/// another shell of the image serves.
+fn link_sh(tree: &mut Tree) -> Result<()> {
+    if tree.follow("usr/bin/sh").is_none() {
+        let shell = ["bash", "busybox"]
+            .into_iter()
+            .find(|name| tree.follow(&format!("usr/bin/{name}")).is_some());
+        if let Some(shell) = shell {
+            tree.insert("usr/bin/sh", Node::symlink(shell))?;
+        }
+    }
+    Ok(())
 }
 
 fn warn_of_scripts(image: &str, unknown: &BTreeMap<String, BTreeSet<String>>, progress: Progress) {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use orlop_config::Build;
 
-/// Commands that change the file system or the users: what a container could miss.
-const CHANGES: [&str; 19] = [
+/// Commands that change the file system or the users: what a container could miss. `mv` and
+/// `touch` are not among them: in these scripts they migrate the files of older versions.
+const CHANGES: [&str; 17] = [
     "addgroup",
     "adduser",
     "chgrp",
@@ -20,35 +21,43 @@ const CHANGES: [&str; 19] = [
     "mkdir",
     "mkfifo",
     "mknod",
-    "mv",
     "setcap",
-    "touch",
     "update-ca-certificates",
     "useradd",
 ];
 
 /// Packages whose scripts were read, and leave nothing behind that a container needs: they migrate
-/// old installations, or make what the builder makes.
-const KNOWN: [&str; 13] = [
+/// old installations, serve an administrator's choices, or make what the builder makes. (ping
+/// needs no capability where PID 1 sets `ping_group_range`.)
+const KNOWN: [&str; 22] = [
     "base-files",
     "base-passwd",
     "bash",
     "ca-certificates",
+    "coreutils",
     "dash",
     "debconf",
+    "debianutils",
     "iproute2",
+    "iputils-ping",
     "libc-bin",
     "libc6",
+    "libgssapi-krb5-2",
     "libpam-modules",
     "login",
+    "netbase",
     "openssl",
     "passwd",
+    "procps",
+    "readline-common",
+    "tcpdump",
+    "tzdata",
 ];
 
 /// The commands of a `postinst` that the builder does not know the outcome of, and that the
 /// manifest declares no replacement for.
 pub(super) fn unknown_commands(package: &str, script: &str, build: &Build) -> BTreeSet<String> {
-    if KNOWN.contains(&package) {
+    if is_known(package) {
         return BTreeSet::new();
     }
     let mut found = BTreeSet::new();
@@ -71,6 +80,11 @@ pub(super) fn unknown_commands(package: &str, script: &str, build: &Build) -> BT
     }
     found.retain(|name| !declared(name, build));
     found
+}
+
+/// Whether somebody has read the package's script and found nothing that a container needs.
+pub(super) fn is_known(package: &str) -> bool {
+    KNOWN.contains(&package)
 }
 
 /// The words of a line that stand where a command does.

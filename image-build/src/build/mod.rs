@@ -1,0 +1,169 @@
+//! `orlop build`: from a machine's folder to its kernel, initramfs and system image.
+
+mod info;
+mod inputs;
+mod output;
+mod parts;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::boot_json::{self, BootJson};
+use crate::cache::CacheFolder;
+use crate::lock::Lock;
+use crate::machine_folder::MachineFolder;
+use crate::packages::Packages;
+use crate::progress::Progress;
+use crate::runtime::Runtime;
+use crate::tree::Blob;
+use crate::{BuildInfo, BuildOptions, Built};
+use crate::{check, erofs, initramfs, system};
+
+use inputs::Inputs;
+use output::Output;
+
+/// Builds the machine in `dir`. Nothing is done when every input is as it was.
+///
+/// # Errors
+/// When a manifest has an error (unless `keep_going`), a package cannot be had, or an output
+/// cannot be written.
+pub fn build(dir: &Path, options: &BuildOptions) -> Result<Built> {
+    let progress = Progress::new(options.quiet);
+    let folder = MachineFolder::load(dir)?;
+    let checked = folder.check();
+    let report = check::report(&checked);
+    if !report.is_empty() {
+        let _ = io::stderr().write_all(report.as_bytes());
+    }
+    if check::has_errors(&checked) && !options.keep_going {
+        bail!(
+            "{}: the manifests have errors; nothing was built",
+            folder.path.display()
+        );
+    }
+    let runtime = Runtime::find(options.runtime.as_deref())?;
+    let init = Blob::from_file(&runtime.init)
+        .with_context(|| format!("read {}", runtime.init.display()))?;
+    let program = Blob::from_file(&runtime.services)
+        .with_context(|| format!("read {}", runtime.services.display()))?;
+    let lock_path = folder.path.join("orlop.lock");
+    let lock = if options.update {
+        Lock::default()
+    } else {
+        Lock::load(&lock_path)?
+    };
+    let inputs = Inputs {
+        folder: &folder,
+        checked: &checked,
+        init,
+        program,
+        options,
+    };
+    let output = Output::of(&folder.path);
+    let _locked = output.lock()?;
+    if let Some(built) = output.if_up_to_date(&inputs.digest(&lock)?, &lock) {
+        progress.step(&format!("{} is up to date", output.folder.display()));
+        return Ok(built);
+    }
+    let cache = match &options.cache {
+        Some(folder) => CacheFolder::at(folder),
+        None => CacheFolder::of_user()?,
+    };
+    let mut packages = Packages::new(cache, lock, options.update, progress);
+    let made = make(&inputs, &mut packages, &output, progress)?;
+    packages.lock().save(&lock_path)?;
+    let built = output.finish(made, inputs.digest(packages.lock())?)?;
+    progress.step(&summary(&built)?);
+    Ok(built)
+}
+
+/// One line: what was built and how large it is.
+fn summary(built: &Built) -> Result<String> {
+    let mib = |path: &Path| {
+        let found = fs::metadata(path).with_context(|| format!("read {}", path.display()))?;
+        let tenths = found.len() * 10 / (1 << 20);
+        Ok::<_, anyhow::Error>(format!("{}.{} MiB", tenths / 10, tenths % 10))
+    };
+    Ok(format!(
+        "built {}: kernel {}, system {}, initramfs {}, at least {} MiB of memory",
+        built.info.machine,
+        built.info.kernel_release,
+        mib(&built.system)?,
+        mib(&built.initramfs)?,
+        built.info.min_memory_mib
+    ))
+}
+
+fn make(
+    inputs: &Inputs<'_>,
+    packages: &mut Packages,
+    output: &Output,
+    progress: Progress,
+) -> Result<BuildInfo> {
+    let machine = &inputs.checked.machine;
+    output.begin()?;
+    let (kernel, busybox) = parts::boot_parts(inputs, packages)?;
+    let images = parts::images(inputs, packages, progress)?;
+    let min_memory_mib = info::least_memory(inputs, &images);
+    let none: Vec<String> = Vec::new();
+    let batch = |at: usize| kernel.batches.get(at).unwrap_or(&none).as_slice();
+    let boot_json = BootJson {
+        kernel_release: &kernel.release,
+        epoch: kernel.epoch,
+        console: boot_json::console(machine.access.console),
+        min_memory_mib,
+        modules: boot_json::Batches {
+            boot: batch(0),
+            machine: batch(1),
+            network: batch(2),
+            overlay: batch(3),
+        },
+    }
+    .to_text()?;
+    let tree = system::tree(system::Parts {
+        system_toml: inputs.folder.system_toml(),
+        services: &inputs.folder.services,
+        images,
+        kernel: &kernel,
+        boot_json: &boot_json,
+        program: &inputs.program,
+    })?;
+    progress.step("write system.erofs");
+    let system_path = output.path("system.erofs");
+    let system_sha256 = erofs::write(&tree, kernel.epoch, &system_path)?;
+    let system = match inputs.options.initramfs_system {
+        true => Some(Blob::from_file(&system_path).context("read the system image")?),
+        false => None,
+    };
+    progress.step("write initramfs and kernel");
+    let tree = initramfs::tree(initramfs::Parts {
+        init: inputs.init.clone(),
+        busybox,
+        boot_json: &boot_json,
+        kernel: &kernel,
+        system,
+    })?;
+    initramfs::write(&tree, &output.path("initramfs"))?;
+    let vmlinuz = output.path("vmlinuz");
+    fs::write(&vmlinuz, kernel.vmlinuz.read().context("read the kernel")?)
+        .with_context(|| format!("write {}", vmlinuz.display()))?;
+    Ok(BuildInfo {
+        machine: inputs.folder.name.clone(),
+        hostname: machine.hostname.clone(),
+        kernel_release: kernel.release,
+        cmdline: info::cmdline(&machine.kernel.cmdline),
+        min_memory_mib,
+        initramfs_system: inputs.options.initramfs_system,
+        has_volumes: inputs
+            .checked
+            .services
+            .values()
+            .any(|service| !service.volumes.is_empty()),
+        system_sha256: hex::encode(system_sha256),
+        ports: info::ports(inputs.checked),
+        inputs_sha256: String::new(),
+    })
+}

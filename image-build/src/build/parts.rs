@@ -1,0 +1,133 @@
+//! The kernel, the emergency busybox, and every image.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use orlop_config::{Build, Service};
+
+use super::inputs::Inputs;
+use crate::catalogue::{self, catalogue};
+use crate::image;
+use crate::kernel::{self, Kernel};
+use crate::lock::{Owner, Pin};
+use crate::packages::Packages;
+use crate::progress::Progress;
+use crate::tree::{Blob, Kind, Tree};
+
+/// Where the emergency console's busybox comes from.
+const BUSYBOX: &str = "busybox-static";
+
+/// The kernel and the emergency busybox.
+pub(super) fn boot_parts(inputs: &Inputs<'_>, packages: &mut Packages) -> Result<(Kernel, Blob)> {
+    let wanted = &inputs.checked.machine.kernel;
+    let requested = [wanted.debian.clone(), BUSYBOX.to_owned()];
+    let pins = packages
+        .pinned(Owner::Kernel, &wanted.suite, &requested, |root| {
+            let mut found = root.closure(&requested)?;
+            found.retain(|package| package.name == BUSYBOX || is_kernel_image(&package.name));
+            Ok(found)
+        })
+        .with_context(|| format!("kernel {}", wanted.debian))?;
+    packages.fetch(&wanted.suite, &pins)?;
+    let pin = |what: &dyn Fn(&Pin) -> bool, name: &str| {
+        pins.iter()
+            .find(|pin| what(pin))
+            .with_context(|| format!("{name}: no such package"))
+    };
+    let kernel = pin(&|pin| is_kernel_image(&pin.name), &wanted.debian)?;
+    let writable = inputs
+        .checked
+        .services
+        .values()
+        .any(|service| !service.read_only);
+    let batches = kernel::batches(inputs.options.initramfs_system, writable);
+    let kernel = Kernel::from_package(&packages.open(kernel)?, &batches)
+        .with_context(|| format!("kernel {}", kernel.name))?;
+    let mut files = Tree::default();
+    packages
+        .open(pin(&|pin| pin.name == BUSYBOX, BUSYBOX)?)?
+        .extract(&mut files, |name| name.ends_with("bin/busybox"))?;
+    let busybox = files.iter().find_map(|(_, node)| match &node.kind {
+        Kind::File(blob) => Some(blob.clone()),
+        _ => None,
+    });
+    Ok((kernel, busybox.context("busybox-static has no busybox")?))
+}
+
+/// `linux-image-6.1.0-1-cloud-amd64`, not the package that only depends on the newest.
+fn is_kernel_image(name: &str) -> bool {
+    name.strip_prefix("linux-image-")
+        .is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
+}
+
+/// Every image that a service runs from.
+pub(super) fn images(
+    inputs: &Inputs<'_>,
+    packages: &mut Packages,
+    progress: Progress,
+) -> Result<BTreeMap<String, Tree>> {
+    let known = Known::of(inputs)?;
+    let mut wanted: BTreeMap<&str, Vec<(&Service, &Tree)>> = BTreeMap::new();
+    for service in inputs.checked.services.values() {
+        let folder = inputs
+            .folder
+            .services
+            .get(service.name.as_str())
+            .unwrap_or(&known.nothing);
+        wanted
+            .entry(service.image.as_str())
+            .or_default()
+            .push((service, folder));
+    }
+    let mut images = BTreeMap::new();
+    for (name, services) in wanted {
+        // A missing image is the machine's to say, service by service; check has said it already.
+        if let Some((build, folder)) = known.builds.get(name) {
+            let recipe = image::Recipe {
+                name,
+                build,
+                folder,
+                services,
+            };
+            let tree = image::build(&recipe, &inputs.program, packages, progress)?;
+            images.insert(name.to_owned(), tree);
+        }
+    }
+    Ok(images)
+}
+
+/// Every `build` by the name of its image; the machine's own before the catalogue's.
+#[derive(Debug)]
+struct Known {
+    builds: BTreeMap<String, (Build, Tree)>,
+    nothing: Tree,
+}
+
+impl Known {
+    fn of(inputs: &Inputs<'_>) -> Result<Self> {
+        let mut builds = BTreeMap::new();
+        let ready = catalogue::check();
+        for folder in catalogue() {
+            let service = ready
+                .services
+                .values()
+                .find(|service| service.name.as_str() == folder.name);
+            if let Some((service, build)) = service.and_then(|s| Some((s, s.build.clone()?))) {
+                builds.insert(service.image.as_str().to_owned(), (build, folder.tree()?));
+            }
+        }
+        for service in inputs.checked.services.values() {
+            if let Some(build) = service.build.clone() {
+                let folder = inputs.folder.services.get(service.name.as_str()).cloned();
+                builds.insert(
+                    service.image.as_str().to_owned(),
+                    (build, folder.unwrap_or_default()),
+                );
+            }
+        }
+        Ok(Self {
+            builds,
+            nothing: Tree::default(),
+        })
+    }
+}
