@@ -3,9 +3,11 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::openpty;
 use nix::sys::termios::{LocalFlags, SetArg, cfmakeraw, tcgetattr, tcsetattr};
 use nix::unistd::ttyname;
@@ -15,6 +17,10 @@ fn until(terminal: &mut File, text: &str) -> String {
     let (mut seen, mut buffer) = (Vec::new(), [0; 1024]);
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(20) {
+        let mut fds = [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)];
+        if poll(&mut fds, PollTimeout::from(1000u16)).unwrap() == 0 {
+            continue;
+        }
         let length = terminal.read(&mut buffer).unwrap();
         seen.extend_from_slice(buffer.get(..length).unwrap());
         let so_far = String::from_utf8_lossy(&seen).into_owned();
@@ -45,11 +51,11 @@ fn a_login_shell_with_working_keys() {
     let mut terminal = File::from(pty.master);
     let welcome = until(&mut terminal, "orlop poweroff");
     assert!(welcome.contains("orlop ps"), "{welcome}");
-    let mut say = |line: &[u8]| terminal.write_all(line).unwrap();
-    say(b"echo begin-$0-$TERM; tty; sleep 1000\n");
+    // One process group writes the path and sleeps: Ctrl-C reaches it at any time after that.
+    let line = b"echo begin-$0-$TERM; sh -c 'tty; exec sleep 1000'\n";
+    terminal.write_all(line).unwrap();
     let seen = until(&mut terminal, path.to_str().unwrap());
     assert!(seen.contains("begin--bash-vt220"), "{seen}");
-    // Ctrl-C, until it reaches a sleep that has begun.
     terminal.write_all(b"\x03echo still-$((40 + 2))\n").unwrap();
     let seen = until(&mut terminal, "still-42");
     assert!(seen.contains("still-42"), "{seen}");
