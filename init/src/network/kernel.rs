@@ -18,7 +18,7 @@ use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkFlags, LinkMessage};
 use rtnetlink::packet_route::route::RouteMessage;
 use rtnetlink::{
     AddressMessageBuilder, Error, Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth,
-    MulticastGroup, RouteMessageBuilder, new_multicast_connection,
+    MulticastGroup, RouteMessageBuilder, new_connection, new_multicast_connection,
 };
 use tokio::sync::mpsc;
 
@@ -54,12 +54,16 @@ pub(super) enum Change {
 #[derive(Debug, Clone)]
 pub(super) struct Kernel(Handle);
 
-/// Opens the socket, joins the groups for links and IPv4 addresses, and starts the task that
-/// serves it. The receiver ends when the socket is dead.
+/// Opens the sockets, joins the groups for links and IPv4 addresses, and starts the tasks that
+/// serve them. The receiver ends when the socket is dead.
 pub(super) fn open() -> io::Result<(Kernel, mpsc::UnboundedReceiver<Change>)> {
     let groups = [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr];
-    let (connection, handle, mut messages) = new_multicast_connection(&groups)?;
+    let (listening, listener, mut messages) = new_multicast_connection(&groups)?;
+    // Requests have a socket of their own: on the same one the notice of a change that we asked
+    // for bears our request's number, and would be taken for a part of its answer.
+    let (connection, handle, _) = new_connection()?;
     let (sender, receiver) = mpsc::unbounded_channel();
+    tokio::spawn(listening);
     tokio::spawn(connection);
     tokio::spawn(async move {
         use futures_util::StreamExt as _;
@@ -70,6 +74,8 @@ pub(super) fn open() -> io::Result<(Kernel, mpsc::UnboundedReceiver<Change>)> {
                 break;
             }
         }
+        // Without a handle the connection would end.
+        drop(listener);
     });
     Ok((Kernel(handle), receiver))
 }
