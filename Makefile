@@ -6,7 +6,7 @@ OUT := $(abspath $(or $(CARGO_TARGET_DIR),target))
 ORLOP := $(OUT)/tool/orlop
 export ORLOP_RUNTIME := $(OUT)/$(TARGET)/release
 
-.PHONY: run test soak programs clean
+.PHONY: run test soak bench programs clean
 
 # Sets up what is missing, builds, boots ./machine in QEMU with its console in this terminal.
 # RUN= takes options of `orlop run`, such as RUN=--fresh.
@@ -25,6 +25,13 @@ test:
 soak:
 	@.ci/setup test
 	@PROPTEST_CASES=$${PROPTEST_CASES:-20000} ORLOP_ROUNDS=$${ORLOP_ROUNDS:-50} .ci/test
+
+# How long ten isolated services take, beside the kernel's own price; writes docs/benchmarks.md.
+# ROUNDS= boots of each variant.
+bench:
+	@.ci/setup bench
+	@$(MAKE) --no-print-directory programs
+	@ORLOP=$(ORLOP) cargo run --quiet -p orlop-qemu-tests --bin bench
 
 # What runs in the machine, static, and the workstation tool.
 programs:

@@ -12,13 +12,11 @@ use crate::variant::Variant;
 /// How many payloads a boot ends with.
 const SERVICES: usize = 10;
 
-/// QEMU's arguments, the same for every variant; `{…}` is put in. The machine's own disks, ports and
-/// network card are those of `orlop run --no-state --accel tcg`; the second serial line is the agent's.
+/// QEMU's arguments, the same for every variant; `{…}` is put in. The machine's own ports and network
+/// card are those of `orlop run --no-state --accel tcg`; the second serial line is the agent's.
 pub(crate) const QEMU: &str = "qemu-system-x86_64 -nodefaults -no-user-config -display none \
-     -machine q35 -accel tcg -cpu max -smp 2 -m 512M \
+     -machine q35 -accel tcg -cpu max -m 512M \
      -kernel {machine}/vmlinuz -initrd {work}/initrd \
-     -drive if=none,format=raw,id=system,readonly=on,file={machine}/system.erofs \
-     -device virtio-blk-pci,drive=system,serial=orlop-system \
      -device virtio-rng-pci \
      -netdev user,id=net0 -device virtio-net-pci,netdev=net0,romfile= \
      -device virtio-serial-pci \
@@ -26,6 +24,30 @@ pub(crate) const QEMU: &str = "qemu-system-x86_64 -nodefaults -no-user-config -d
      -device virtserialport,chardev=events,name=orlop.events \
      -chardev null,id=control -device virtserialport,chardev=control,name=orlop.control \
      -serial file:{work}/console.log -serial file:{work}/agent.log";
+
+/// What a boot's clock counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clock {
+    /// The time that passes.
+    Wall,
+    /// Instructions of one CPU: a million is a millisecond of the machine's clock, however busy the
+    /// workstation is. Waiting for a disk of the workstation would not be counted in instructions, so
+    /// the machine has none: its initramfs carries the system.
+    Instructions,
+}
+
+impl Clock {
+    /// What follows [`QEMU`].
+    pub(crate) const fn arguments(self) -> &'static str {
+        match self {
+            Self::Wall => {
+                " -smp 2 -drive if=none,format=raw,id=system,readonly=on,file={machine}/system.erofs \
+                 -device virtio-blk-pci,drive=system,serial=orlop-system"
+            }
+            Self::Instructions => " -smp 1 -icount shift=0,sleep=off",
+        }
+    }
+}
 
 /// What is booted.
 #[derive(Debug)]
@@ -38,6 +60,8 @@ pub(crate) struct Boot<'a> {
     pub(crate) work: &'a Path,
     /// Which PID 1.
     pub(crate) variant: &'a Variant,
+    /// By which clock.
+    pub(crate) clock: Clock,
 }
 
 /// What one boot has shown. Times are microseconds of the machine's CLOCK_BOOTTIME.
@@ -83,7 +107,8 @@ impl Boot<'_> {
         fs::write(self.work.join("initrd"), initrd).context("write the initrd")?;
         let machine = self.machine.display().to_string();
         let work = self.work.display().to_string();
-        let arguments = QEMU
+        let arguments = [QEMU, self.clock.arguments()].concat();
+        let arguments = arguments
             .split_ascii_whitespace()
             .map(|word| word.replace("{machine}", &machine).replace("{work}", &work));
         let status = Command::new("timeout")

@@ -43,6 +43,8 @@ pub(crate) struct Row {
     pub(crate) to_floor: Option<Spread>,
     /// The same within each round, divided by busybox's.
     pub(crate) to_plain: Option<Spread>,
+    /// The same in million instructions, one boot.
+    pub(crate) counted: f64,
     /// Power-on until the hand-over, milliseconds.
     pub(crate) kernel: Spread,
     /// Milliseconds that this variant says of itself: batches of modules or stages, in order.
@@ -61,8 +63,16 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Every variant has one sample a round, in the order of the rounds.
-    pub(crate) fn of(samples: &[(&Variant, Sample)], memory: &Sample) -> Result<Self> {
+    /// Every variant has one sample a round, in the order of the rounds, and a counted one.
+    pub(crate) fn of(
+        samples: &[(&Variant, Sample)],
+        counted: &[(&Variant, Sample)],
+        memory: &Sample,
+    ) -> Result<Self> {
+        let instructions = |title: &str| {
+            let same = counted.iter().find(|(variant, _)| variant.title == title);
+            same.map(|(_, sample)| sample.ready_ms())
+        };
         let of = |title: &str| -> Vec<&Sample> {
             let same = samples.iter().filter(|(variant, _)| variant.title == title);
             same.map(|(_, sample)| sample).collect()
@@ -70,7 +80,8 @@ impl Figures {
         let rows = VARIANTS
             .iter()
             .map(|variant| {
-                row(variant, &of).with_context(|| format!("no boot of {}", variant.title))
+                row(variant, instructions(variant.title), &of)
+                    .with_context(|| format!("no boot of {}", variant.title))
             })
             .collect::<Result<_>>()?;
         let log = memory.pss.iter().skip(1).find(|(_, name)| name == "log");
@@ -83,7 +94,11 @@ impl Figures {
     }
 }
 
-fn row<'a>(variant: &'static Variant, of: &impl Fn(&str) -> Vec<&'a Sample>) -> Option<Row> {
+fn row<'a>(
+    variant: &'static Variant,
+    counted: Option<f64>,
+    of: &impl Fn(&str) -> Vec<&'a Sample>,
+) -> Option<Row> {
     let own = of(variant.title);
     let to = |other: &str| {
         let pairs = own.iter().zip(of(other));
@@ -104,6 +119,7 @@ fn row<'a>(variant: &'static Variant, of: &impl Fn(&str) -> Vec<&'a Sample>) -> 
         ready: Spread::of(own.iter().map(|sample| sample.ready_ms()))?,
         to_floor: variant.floor.and_then(to),
         to_plain: (variant.title != PLAIN).then(|| to(PLAIN)).flatten(),
+        counted: counted?,
         kernel: Spread::of(own.iter().map(|sample| sample.kernel_ms()))?,
         parts: parts
             .into_iter()
@@ -139,7 +155,7 @@ mod tests {
                 samples.push((variant, sample(own * load)));
             }
         }
-        let figures = Figures::of(&samples, &sample(1)).unwrap();
+        let figures = Figures::of(&samples, &samples[..VARIANTS.len()], &sample(1)).unwrap();
         let ratio = figures.rows[1].to_floor.unwrap();
         assert_eq!((ratio.median, ratio.least, ratio.most), (1.5, 1.5, 1.5));
         assert_eq!((figures.pid_1_kib, figures.log_kib), (900, 300));

@@ -11,17 +11,33 @@ const SERVICES: usize = 10;
 
 /// Without a DHCP service there is no link to configure: nothing but the ten services starts.
 const SYSTEM: &str = "[network]\ndhcp = false\n";
+/// What the catalogue's `log` wants.
+const VOLUME: &str = "[volumes.logs]\n";
+
+/// The suffix of a machine whose initramfs carries the system: it needs no disk.
+pub(crate) const CARRIED: &str = "-carried";
 
 /// Writes and builds them all; gives the folder that they are in.
 pub(crate) fn build(work: &Path) -> Result<PathBuf> {
     let folder = work.join("machines");
-    for (name, network) in [("none", "none"), ("bridge", "bridge"), ("memory", "bridge")] {
+    for name in ["none", "bridge", "memory", "none-carried", "bridge-carried"] {
         let machine = folder.join(name);
+        let network = if name.starts_with("none") {
+            "none"
+        } else {
+            "bridge"
+        };
         write(&machine, network, &programs::payload(work))?;
         if name == "memory" {
             copy_service("log", &machine)?;
+            fs::write(machine.join("system.toml"), format!("{SYSTEM}{VOLUME}"))
+                .context("write system.toml")?;
         }
-        orlop_qemu_tests::orlop(&["build".as_ref(), machine.as_os_str()])?
+        let mut arguments = vec!["build".as_ref(), machine.as_os_str()];
+        if name.ends_with(CARRIED) {
+            arguments.push("--initramfs-system".as_ref());
+        }
+        orlop_qemu_tests::orlop(&arguments)?
             .success()
             .with_context(|| format!("build the machine {name}"))?;
     }

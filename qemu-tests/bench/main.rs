@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use boot::{Boot, Sample};
+use boot::{Boot, Clock, Sample};
 use variant::{MEMORY, VARIANTS, Variant};
 
 /// Rounds when `ROUNDS` does not say otherwise: about five minutes on two cores.
@@ -44,7 +44,7 @@ fn main() -> Result<()> {
         let mut order: Vec<&Variant> = VARIANTS.iter().collect();
         order.rotate_left(round % VARIANTS.len());
         for variant in order {
-            let sample = boot(&machines, &extra, &work, variant)?;
+            let sample = boot(&machines, &extra, &work, variant, Clock::Wall)?;
             say(&format!(
                 "round {} of {rounds}: {:24} {:7.0} ms",
                 round + 1,
@@ -55,8 +55,18 @@ fn main() -> Result<()> {
         }
     }
     say("memory of PID 1 and log")?;
-    let memory = boot(&machines, &extra, &work, &MEMORY)?;
-    let figures = figures::Figures::of(&samples, &memory)?;
+    let memory = boot(&machines, &extra, &work, &MEMORY, Clock::Wall)?;
+    let mut counted = Vec::new();
+    for variant in &VARIANTS {
+        let sample = boot(&machines, &extra, &work, variant, Clock::Instructions)?;
+        say(&format!(
+            "instructions: {:24} {:7.0} million",
+            variant.title,
+            sample.ready_ms()
+        ))?;
+        counted.push((variant, sample));
+    }
+    let figures = figures::Figures::of(&samples, &counted, &memory)?;
     let sizes = machines::sizes(&machines, &runtime())?;
     let text = report::write(&figures, &sizes, &host::describe(&machines)?, rounds)?;
     let page = sources.join("../../docs/benchmarks.md");
@@ -80,13 +90,24 @@ fn target() -> PathBuf {
     }
 }
 
-fn boot(machines: &Path, extra: &Path, work: &Path, variant: &Variant) -> Result<Sample> {
-    let folder: PathBuf = machines.join(variant.machine).join("build");
+fn boot(
+    machines: &Path,
+    extra: &Path,
+    work: &Path,
+    variant: &Variant,
+    clock: Clock,
+) -> Result<Sample> {
+    let name = match clock {
+        Clock::Wall => variant.machine.to_owned(),
+        Clock::Instructions => format!("{}{}", variant.machine, machines::CARRIED),
+    };
+    let folder = machines.join(name).join("build");
     let boot = Boot {
         machine: &folder,
         extra,
         work,
         variant,
+        clock,
     };
     boot.run()
         .with_context(|| format!("boot {}; see {}", variant.title, work.display()))

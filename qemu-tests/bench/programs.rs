@@ -42,10 +42,9 @@ pub(crate) fn build(sources: &Path, work: &Path) -> Result<PathBuf> {
     let mounts = bench.join("mounts");
     fs::write(&mounts, MOUNTS).context("write mounts")?;
     fs::set_permissions(&mounts, fs::Permissions::from_mode(0o755)).context("chmod mounts")?;
-    let inittab = format!(
-        "::sysinit:/bench/mounts\n{}",
-        "::respawn:/bench/payload\n".repeat(10)
-    );
+    // The number only makes the lines differ: busybox takes equal ones for one.
+    let services = (0..10).map(|number| format!("::respawn:/bench/payload {number}\n"));
+    let inittab = format!("::sysinit:/bench/mounts\n{}", services.collect::<String>());
     fs::write(root.join("etc/inittab"), inittab).context("write inittab")?;
     archive(&root, &work.join("extra.cpio"))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use crate::boot::{Boot, QEMU};
+use crate::boot::{Boot, Clock, QEMU};
 use crate::figures::{Figures, Row, Spread};
 use crate::machines::Sizes;
 use crate::variant::MEMORY;
@@ -64,18 +64,24 @@ pub(crate) fn write(
 
 fn ready_table(figures: &Figures) -> Result<String> {
     let mut table = String::from(
-        "| PID 1 | ten services ready, ms | ÷ floor | ÷ busybox | kernel before, ms |\n\
-         |---|---|---|---|---|\n",
+        "| PID 1 | ten services ready, ms | ÷ floor | ÷ busybox | kernel before, ms | instructions, 10⁶ | ÷ floor |\n\
+         |---|---|---|---|---|---|---|\n",
     );
     for row in &figures.rows {
+        let of_floor = row.variant.floor.and_then(|floor| {
+            let floor = figures.rows.iter().find(|row| row.variant.title == floor)?;
+            Some(format!("{:.2}", row.counted / floor.counted))
+        });
         writeln!(
             table,
-            "| {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {:.1} | {} |",
             row.variant.title,
             spread(Some(row.ready), 0),
             spread(row.to_floor, 2),
             spread(row.to_plain, 2),
             spread(Some(row.kernel), 0),
+            row.counted,
+            of_floor.unwrap_or_else(|| "–".to_owned()),
         )?;
     }
     Ok(table)
@@ -149,11 +155,12 @@ fn size_table(figures: &Figures, sizes: &Sizes) -> Result<String> {
 
 /// The exact command beside each figure.
 fn commands(figures: &Figures) -> String {
-    let mut text = QEMU
-        .replace("{machine}", "build")
-        .replace("{work}/", "")
-        .replace(" -", " \\\n  -");
-    text.push_str(" \\\n  -append \"…\"\n\n");
+    let mut text = shown(QEMU);
+    text.push_str("\n\ntime:         ");
+    text.push_str(&shown(Clock::Wall.arguments()));
+    text.push_str("\ninstructions: ");
+    text.push_str(&shown(Clock::Instructions.arguments()));
+    text.push_str("\n\n");
     let variants = figures.rows.iter().map(|row| row.variant);
     for variant in variants.chain([&MEMORY]) {
         let nowhere = std::path::Path::new("");
@@ -162,10 +169,25 @@ fn commands(figures: &Figures) -> String {
             extra: nowhere,
             work: nowhere,
             variant,
+            clock: Clock::Wall,
         };
-        text.push_str(&format!("{:22}{}\n", variant.title, boot.cmdline()));
+        text.push_str(&format!(
+            "{:22}-append \"{}\"\n",
+            variant.title,
+            boot.cmdline()
+        ));
     }
     text
+}
+
+/// Arguments without this workstation's paths, one option a line.
+fn shown(arguments: &str) -> String {
+    let words: Vec<&str> = arguments.split_ascii_whitespace().collect();
+    let text = words
+        .join(" ")
+        .replace("{machine}", "build")
+        .replace("{work}/", "");
+    text.replace(" -", " \\\n  -")
 }
 
 fn spread(value: Option<Spread>, decimals: usize) -> String {

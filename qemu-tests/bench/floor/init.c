@@ -2,7 +2,9 @@
  * charges for, then the launches. Modules that services wait for load in a child meanwhile. */
 #include "floor.h"
 #include <errno.h>
+#include <linux/loop.h>
 #include <stdarg.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -115,6 +117,25 @@ static pid_t load_in_child(const char *name, int slot)
 	return pid;
 }
 
+/* A system that the initramfs carries becomes a block device. */
+static int attach_loop(char *device, size_t size)
+{
+	struct loop_config config = { .info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR };
+	int control, loop, number;
+
+	config.fd = open("/system.erofs", O_RDONLY | O_CLOEXEC);
+	if ((int)config.fd < 0)
+		return -1;
+	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
+	number = ioctl(control, LOOP_CTL_GET_FREE);
+	snprintf(device, size, "/dev/loop%d", number);
+	loop = open(device, O_RDONLY | O_CLOEXEC);
+	must(ioctl(loop, LOOP_CONFIGURE, &config) == 0, device);
+	close(control);
+	close(config.fd);
+	return loop;
+}
+
 static void find_system(char *device, size_t size)
 {
 	char path[64], serial[32];
@@ -138,9 +159,14 @@ static void enter_system(void)
 	static const char *const carried[] = { "dev", "proc", "sys", "run" };
 	char device[16], from[16], to[32];
 
-	find_system(device, sizeof device);
+	int loop = attach_loop(device, sizeof device);
+
+	if (loop < 0)
+		find_system(device, sizeof device);
 	mkdir("/sysroot", 0755);
 	must(mount(device, "/sysroot", "erofs", MS_RDONLY | MS_NODEV | MS_NOSUID, NULL) == 0, device);
+	if (loop >= 0)
+		close(loop);
 	for (size_t i = 0; i < sizeof carried / sizeof *carried; i++) {
 		snprintf(from, sizeof from, "/%s", carried[i]);
 		snprintf(to, sizeof to, "/sysroot/%s", carried[i]);
