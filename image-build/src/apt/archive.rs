@@ -57,6 +57,10 @@ pub fn sources_for(suite: &str, indextargets: &str) -> Result<Vec<ArchiveSource>
         };
         let suite_here = format!("{suite}{part}");
         let uri = field("Repo-URI");
+        if uri.starts_with("cdrom:") {
+            // The installer's disc, which nobody will put in.
+            continue;
+        }
         let source = found
             .entry((rank, uri.clone(), suite_here.clone()))
             .or_insert_with(|| ArchiveSource {
@@ -149,6 +153,7 @@ mod tests {
             target("bookworm-security", "Debian", "main", "/k.gpg"),
             target("bookworm-backports", "Debian", "main", "/k.gpg"),
             target("bookworm", "Docker", "stable", "/d.gpg"),
+            target("bookworm", "Debian", "main", "").replace("http:", "cdrom:"),
             target("nodistro", "", "main", "/n.gpg"),
         ]
         .concat()

@@ -241,7 +241,12 @@ fn output_of(command: &mut Command) -> Result<String> {
         let text = String::from_utf8_lossy(&output.stderr);
         let reasons: Vec<&str> = text
             .lines()
-            .filter_map(|line| line.strip_prefix("E: ").or(line.strip_prefix("W: ")))
+            .filter_map(|line| {
+                // The longer words are apt 3's.
+                ["E: ", "W: ", "Error: ", "Warning: "]
+                    .into_iter()
+                    .find_map(|mark| line.strip_prefix(mark))
+            })
             .collect();
         let reason = if reasons.is_empty() {
             text.trim().to_owned()

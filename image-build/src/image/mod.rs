@@ -192,6 +192,7 @@ fn extract(
     }
     choices.apply(tree)?;
     link_sh(tree)?;
+    warn_of_library_folders(recipe.name, tree, progress);
     certificates::bundle(tree)?;
     warn_of_scripts(recipe.name, &unknown, progress);
     Ok(base)
@@ -209,6 +210,22 @@ fn link_sh(tree: &mut Tree) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// No ld.so.cache is made: Debian's dynamic loader looks into `/usr/lib/x86_64-linux-gnu` by itself.
+/// What a package adds to its path by `ld.so.conf.d` (ldconfig(8)) would not be found.
+fn warn_of_library_folders(image: &str, tree: &Tree, progress: Progress) {
+    for (name, _) in tree.iter() {
+        let Some(file) = name.strip_prefix("etc/ld.so.conf.d/") else {
+            continue;
+        };
+        if !matches!(file, "libc.conf" | "x86_64-linux-gnu.conf") {
+            progress.warn(&format!(
+                "image {image}: the libraries that /{name} names are found only by \
+                 environment = {{ LD_LIBRARY_PATH = \"…\" }}"
+            ));
+        }
+    }
 }
 
 fn warn_of_scripts(image: &str, unknown: &BTreeMap<String, BTreeSet<String>>, progress: Progress) {
