@@ -38,6 +38,8 @@ const MACHINE: &[Wanted] = &[
     required("virtio_console"),
     optional("virtio_rng"),
     optional("button"),
+    // Without it the button has no device to read.
+    optional("evdev"),
 ];
 
 /// Links, the services' bridge, and what the nftables batch of `init/src/network` uses.
