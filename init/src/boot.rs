@@ -27,12 +27,13 @@ use crate::stages::{
 pub async fn boot() -> ! {
     let report = Report::new();
     let handed_over = boottime();
-    let early = stage(&report, Stage::EarlyMounts, async { early_mounts::run() }).await;
+    let mounted = early_mounts::run();
+    report.open_console();
+    greet(&report);
+    let early = ended(&report, Stage::EarlyMounts, handed_over, mounted);
     if let Some(busybox) = early.busybox {
         emergency::keep_busybox(busybox);
     }
-    report.open_console();
-    greet(&report);
     let reaper = start_reaper(&report);
 
     let info = stage(&report, Stage::KernelModules, kernel_modules::run(&reaper)).await;
@@ -77,13 +78,16 @@ async fn stage<T>(
     work: impl Future<Output = Result<Done<T>, Fatal>>,
 ) -> T {
     let started = boottime();
-    match work.await {
+    ended(report, stage, started, work.await)
+}
+
+fn ended<T>(report: &Report, stage: Stage, started: Duration, how: Result<Done<T>, Fatal>) -> T {
+    match how {
         Ok(done) => {
             report.stage(stage, boottime().saturating_sub(started), &done.degraded);
             done.value
         }
         Err(Fatal(reason)) => {
-            report.open_console();
             emergency::enter_with_report(report, &format!("stage {stage}: {reason}"))
         }
     }

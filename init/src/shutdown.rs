@@ -63,7 +63,8 @@ pub async fn finish(report: &Report, reaper: &Reaper, kind: Shutdown) -> ! {
 
 async fn release_state(report: &Report, reaper: &Reaper) {
     let state = Path::new(STATE);
-    let steps: [(&str, fn() -> nix::Result<()>); 2] = [
+    type Work = fn() -> nix::Result<()>;
+    let steps: [(&str, Work); 2] = [
         ("saving the clock and the seed", || {
             save_for_next_boot(Path::new(STATE))
         }),

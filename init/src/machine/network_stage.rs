@@ -62,9 +62,13 @@ impl Machine {
         match event {
             NetworkEvent::AddressAdded(address) => {
                 let text = format!("{}/{}", address.address, address.prefix_length);
-                self.shared
-                    .report
-                    .line(&format!("    {:14} {text}", address.link.as_str()));
+                let line = format!("    {:14} {text}", address.link.as_str());
+                // Once the boot is over the console belongs to whoever works there.
+                if self.booted_at.is_zero() {
+                    self.shared.report.line(&line);
+                } else {
+                    self.shared.report.record(line.trim_start());
+                }
                 self.shared.report.event(&json!({
                     "event": "network",
                     "link": address.link.as_str(),

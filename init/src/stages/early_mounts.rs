@@ -3,8 +3,8 @@
 //! PID 1 keeps its /proc and /sys bare: any mount over them would forbid a fresh proc in a
 //! service's user namespace (kernel-facts, mount_too_revealing in fs/namespace.c).
 
-use std::fs;
-use std::os::fd::OwnedFd;
+use std::fs::{self, File};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -125,12 +125,12 @@ fn open_standard_streams() -> Result<(), Errno> {
 }
 
 fn load_busybox(path: &Path) -> Result<OwnedFd, String> {
-    let bytes = fs::read(path).map_err(|error| {
+    let failed = |error: &dyn std::fmt::Display| {
         format!(
-            "reading {} for the emergency console: {error}",
+            "keeping {} for the emergency console: {error}",
             path.display()
         )
-    })?;
-    orlop_sys::memfd::sealed(c"busybox", &bytes)
-        .map_err(|errno| format!("keeping busybox in memory: {errno}"))
+    };
+    let file = File::open(path).map_err(|error| failed(&error))?;
+    orlop_sys::memfd::sealed_copy(c"busybox", file.as_fd()).map_err(|errno| failed(&errno))
 }

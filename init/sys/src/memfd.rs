@@ -1,11 +1,12 @@
 //! Sealed memory files (memfd_create(2)): what must survive a vanished disk and nobody may change.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::sendfile::sendfile;
 use nix::unistd::{Whence, lseek, write};
 
 /// A close-on-exec memory file with these bytes, at offset 0, sealed against every change: it can
@@ -14,12 +15,31 @@ use nix::unistd::{Whence, lseek, write};
 /// # Errors
 /// The errno of memfd_create(2), write(2) or fcntl(2).
 pub fn sealed(name: &CStr, bytes: &[u8]) -> Result<OwnedFd, Errno> {
-    let file = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
+    let file = create(name)?;
     let mut rest = bytes;
     while !rest.is_empty() {
         let written = write(file.as_fd(), rest)?;
         rest = rest.get(written..).ok_or(Errno::EIO)?;
     }
+    seal(file)
+}
+
+/// As [`sealed`], with what `source` holds from its offset on; the bytes stay in the kernel.
+///
+/// # Errors
+/// The errno of memfd_create(2), sendfile(2) or fcntl(2).
+pub fn sealed_copy(name: &CStr, source: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    const CHUNK: usize = 1 << 20;
+    let file = create(name)?;
+    while sendfile(file.as_fd(), source, None, CHUNK)? > 0 {}
+    seal(file)
+}
+
+fn create(name: &CStr) -> Result<OwnedFd, Errno> {
+    memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)
+}
+
+fn seal(file: OwnedFd) -> Result<OwnedFd, Errno> {
     lseek(file.as_fd(), 0, Whence::SeekSet)?;
     let seals = SealFlag::F_SEAL_SHRINK
         | SealFlag::F_SEAL_GROW
@@ -32,6 +52,16 @@ pub fn sealed(name: &CStr, bytes: &[u8]) -> Result<OwnedFd, Errno> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_copy_holds_all_of_its_source() {
+        let source = sealed(c"source", &[7; 3000]).unwrap();
+        let copy = sealed_copy(c"copy", source.as_fd()).unwrap();
+        let mut buffer = [0; 4096];
+        assert_eq!(nix::unistd::read(&copy, &mut buffer), Ok(3000));
+        assert_eq!(buffer[2999], 7);
+        assert_eq!(write(copy.as_fd(), b"x"), Err(Errno::EPERM));
+    }
 
     #[test]
     fn a_sealed_file_reads_and_refuses_writes() {
