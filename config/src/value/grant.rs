@@ -10,8 +10,9 @@ use crate::nearest::nearest;
 pub struct Grant(String);
 
 /// Every grant there is.
-pub(crate) const GRANTS: [&str; 12] = [
+pub(crate) const GRANTS: [&str; 13] = [
     "log.streams",
+    "machine.booted",
     "machine.halt",
     "machine.info",
     "machine.poweroff",

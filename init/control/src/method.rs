@@ -17,6 +17,8 @@ pub enum Method {
     Logs,
     /// About the machine.
     Info,
+    /// Waits for the end of the boot.
+    Booted,
     /// Power off.
     PowerOff,
     /// Reboot.
@@ -29,7 +31,7 @@ pub enum Method {
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::List,
         Self::Start,
         Self::Stop,
@@ -37,6 +39,7 @@ impl Method {
         Self::Kill,
         Self::Logs,
         Self::Info,
+        Self::Booted,
         Self::PowerOff,
         Self::Reboot,
         Self::Halt,
@@ -54,6 +57,7 @@ impl Method {
             Self::Kill => "io.orlop.services.Kill",
             Self::Logs => "io.orlop.services.Logs",
             Self::Info => "io.orlop.machine.Info",
+            Self::Booted => "io.orlop.machine.Booted",
             Self::PowerOff => "io.orlop.machine.PowerOff",
             Self::Reboot => "io.orlop.machine.Reboot",
             Self::Halt => "io.orlop.machine.Halt",
@@ -72,6 +76,7 @@ impl Method {
             Self::Kill => "services.kill",
             Self::Logs => "services.logs",
             Self::Info => "machine.info",
+            Self::Booted => "machine.booted",
             Self::PowerOff => "machine.poweroff",
             Self::Reboot => "machine.reboot",
             Self::Halt => "machine.halt",

@@ -27,7 +27,7 @@ use std::time::Duration;
 use orlop_config::{Checked, Service, ServiceName};
 use orlop_container::cgroup;
 use orlop_container::private_proc::PrivateProc;
-use orlop_control::server::Incoming;
+use orlop_control::server::{Incoming, Responder};
 use orlop_supervisor::{Event, Shutdown, Supervisor};
 use tokio::sync::mpsc;
 
@@ -94,6 +94,8 @@ pub(crate) struct Machine {
     pub(crate) shared: Rc<Shared>,
     pub(crate) requests: Requests,
     pub(crate) booted_at: Duration,
+    /// Who waits for the end of the boot.
+    pub(crate) waiting_for_boot: Vec<Responder>,
     ended: Option<Shutdown>,
 }
 
@@ -174,6 +176,7 @@ impl Machine {
             shared,
             requests: Requests::default(),
             booted_at: Duration::ZERO,
+            waiting_for_boot: Vec::new(),
             ended: None,
         }
     }

@@ -102,6 +102,8 @@ impl Machine {
             }
             Call::Logs(hand_over) => self.hand_over(hand_over),
             Call::Info => self.info(reply),
+            Call::Booted if self.booted_at.is_zero() => self.waiting_for_boot.push(reply),
+            Call::Booted => reply.ok(Reply::Done {}),
             Call::PowerOff => self.end_by_call(reply, Shutdown::PowerOff),
             Call::Reboot => self.end_by_call(reply, Shutdown::Reboot),
             Call::Halt => self.end_by_call(reply, Shutdown::Halt),

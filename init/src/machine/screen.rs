@@ -2,6 +2,7 @@
 //! how to leave.
 
 use orlop_config::{Protocol, ServiceName};
+use orlop_control::server::Reply;
 use orlop_supervisor::ServiceState;
 use serde_json::json;
 
@@ -49,6 +50,9 @@ impl Machine {
             }
         }
         report.line("Look around: orlop ps, orlop logs NAME. Leave: orlop poweroff (in QEMU also Ctrl-A X).");
+        for waiting in std::mem::take(&mut self.waiting_for_boot) {
+            waiting.ok(Reply::Done {});
+        }
         report.event(&json!({
             "event": "boot-complete",
             "uptime_ms": uptime_ms(),

@@ -16,13 +16,15 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::{dup2_stderr, dup2_stdin, dup2_stdout, setsid, write};
-use orlop_control::CONTROL_SOCKET;
 use orlop_control::client::Client;
+use orlop_control::{CONTROL_SOCKET, Method};
 
 /// The terminal in the container.
 const TERMINAL: &str = "/dev/console";
 /// The shell when the manifest's command names no other.
 const SHELL: &str = "/bin/bash";
+/// How long the prompt waits for the end of the boot at the most; as long as systemd's.
+const BOOT_PATIENCE: Duration = Duration::from_secs(5);
 /// How long to wait for what only the welcome needs.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -79,6 +81,7 @@ pub fn run(arguments: &[OsString]) -> Result<std::convert::Infallible, ConsoleEr
     let (terminal, shell) = (argument(0, TERMINAL), argument(1, SHELL));
     let tty = attach(&terminal)?;
     terminal::make_sane(tty.as_fd()).map_err(ConsoleError::Modes)?;
+    wait_for_boot();
     let info = Client::connect(Path::new(CONTROL_SOCKET), Some(PATIENCE))
         .and_then(|mut client| client.info());
     // A welcome that does not get through is no reason against a shell.
@@ -87,6 +90,15 @@ pub fn run(arguments: &[OsString]) -> Result<std::convert::Infallible, ConsoleEr
     connect(&tty).map_err(ConsoleError::Connect)?;
     drop(tty);
     Err(exec(&shell))
+}
+
+/// Lets PID 1 say what it has to say before the prompt: bounded, for a service that never comes up
+/// must not keep a person from the console. As `Type=idle` of systemd.service(5) does for getty.
+fn wait_for_boot() {
+    let booted = Client::connect(Path::new(CONTROL_SOCKET), Some(BOOT_PATIENCE))
+        .and_then(|mut client| client.machine(Method::Booted));
+    // Denied, or too long: a prompt among the lines of the boot is better than none.
+    drop(booted);
 }
 
 /// Opens the terminal as the controlling one of a session of its own, so that Ctrl-C reaches what

@@ -77,7 +77,8 @@ impl<S: Read + Write> Client<S> {
         self.call(Method::Info.name(), &Nothing {})
     }
 
-    /// `PowerOff`, `Reboot` or `Halt`; returns when it has begun.
+    /// `Booted`, returns when the boot is complete; `PowerOff`, `Reboot` or `Halt`, returns when it has
+    /// begun.
     ///
     /// # Errors
     /// As [`Client::call`].

@@ -41,6 +41,8 @@ pub enum Call {
     Logs(HandOver),
     /// Answer with [`Reply::Info`].
     Info,
+    /// Answer [`Reply::Done`] when the boot is complete.
+    Booted,
     /// Answer [`Reply::Done`] when the shutdown has begun.
     PowerOff,
     /// Answer [`Reply::Done`] when the shutdown has begun.

@@ -85,6 +85,7 @@ fn request(envelope: &CallEnvelope<'_>, access: &Access) -> Result<Request, Cont
         Method::Kill => kill(parameters)?,
         Method::Logs => return logs(envelope),
         Method::Info => nothing(parameters, Call::Info)?,
+        Method::Booted => nothing(parameters, Call::Booted)?,
         Method::PowerOff => nothing(parameters, Call::PowerOff)?,
         Method::Reboot => nothing(parameters, Call::Reboot)?,
         Method::Halt => nothing(parameters, Call::Halt)?,
