@@ -4,9 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use orlop_config::{LinkConfig, NetworkConfig};
-use rtnetlink::packet_route::link::{
-    LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
-};
 
 /// The name of a link, such as `eth0` (at most 15 bytes, as the kernel has it).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,32 +56,6 @@ pub(super) struct Link {
 pub(super) type Links = BTreeMap<u32, Link>;
 
 impl Link {
-    /// What an RTM_NEWLINK message says; `None` when it has no name that can be one.
-    pub(super) fn from_message(message: &LinkMessage) -> Option<Self> {
-        let mut link = Self {
-            name: LinkName(String::new()),
-            ethernet: message.header.link_layer_type == LinkLayerType::Ether,
-            virtual_kind: false,
-            enslaved: false,
-            carrier: message.header.flags.contains(LinkFlags::LowerUp),
-            mtu: 0,
-            max_mtu: 0,
-        };
-        for attribute in &message.attributes {
-            match attribute {
-                LinkAttribute::IfName(name) => link.name = LinkName::new(name)?,
-                LinkAttribute::Mtu(mtu) => link.mtu = *mtu,
-                LinkAttribute::MaxMtu(mtu) => link.max_mtu = *mtu,
-                LinkAttribute::Controller(index) => link.enslaved = *index != 0,
-                LinkAttribute::LinkInfo(infos) => {
-                    link.virtual_kind = infos.iter().any(|info| matches!(info, LinkInfo::Kind(_)));
-                }
-                _ => {}
-            }
-        }
-        (!link.name.0.is_empty()).then_some(link)
-    }
-
     /// How the link is to be configured: as `[network.links]` names it, by DHCP when it is an
     /// Ethernet card that nothing names, else not at all.
     pub(super) fn wanted(&self, config: &NetworkConfig) -> Option<LinkConfig> {

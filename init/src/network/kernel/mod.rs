@@ -1,7 +1,11 @@
 //! rtnetlink, wrapped: the only place that knows its API, which changes every few months.
 //!
-//! rtnetlink(7). Each method is one request; the kernel answers inside the send, so none waits for
-//! anything but the kernel's own work.
+//! rtnetlink(7). Here: requests, each a method; the kernel answers inside the send, so none waits
+//! for anything but the kernel's own work. `change` reads what the kernel tells without being
+//! asked; `container` writes what is sent into a service's own namespace.
+
+mod change;
+mod container;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
@@ -9,12 +13,8 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use rtnetlink::packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
-};
-use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage, CacheInfo};
-use rtnetlink::packet_route::link::{InfoData, InfoVeth, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::link::{InfoData, InfoVeth};
 use rtnetlink::packet_route::route::RouteMessage;
 use rtnetlink::{
     AddressMessageBuilder, Error, Handle, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth,
@@ -22,33 +22,15 @@ use rtnetlink::{
 };
 use tokio::sync::mpsc;
 
-use super::link::Link;
+pub(super) use change::Change;
+pub(super) use container::container_messages;
+
+use change::{address_of, change, link_of};
 
 /// The index of a service's `eth0` in its own network namespace: the first one after `lo`.
 const CONTAINER_LINK: u32 = 2;
 /// The index of `lo` in every network namespace.
 const LOOPBACK: u32 = 1;
-/// IFF_UP.
-const UP: LinkFlags = LinkFlags::Up;
-
-/// What the kernel tells without being asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Change {
-    /// A link is new or different.
-    Link { index: u32, link: Link },
-    /// A link is gone.
-    LinkGone { index: u32 },
-    /// A link has an address (again).
-    Address {
-        index: u32,
-        address: Ipv4Addr,
-        prefix_length: u8,
-    },
-    /// A link has lost an address.
-    AddressGone { index: u32, address: Ipv4Addr },
-    /// Messages were lost (ENOBUFS): all that is known must be listed again.
-    Lost,
-}
 
 /// Requests to the kernel's routing tables.
 #[derive(Debug, Clone)]
@@ -80,59 +62,13 @@ pub(super) fn open() -> io::Result<(Kernel, mpsc::UnboundedReceiver<Change>)> {
     Ok((Kernel(handle), receiver))
 }
 
-fn change(payload: NetlinkPayload<RouteNetlinkMessage>) -> Option<Change> {
-    match payload {
-        NetlinkPayload::Overrun(_) => Some(Change::Lost),
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(message)) => {
-            let link = Link::from_message(&message)?;
-            Some(Change::Link {
-                index: message.header.index,
-                link,
-            })
-        }
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelLink(message)) => {
-            Some(Change::LinkGone {
-                index: message.header.index,
-            })
-        }
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(message)) => {
-            let (address, prefix_length) = address_of(&message)?;
-            Some(Change::Address {
-                index: message.header.index,
-                address,
-                prefix_length,
-            })
-        }
-        NetlinkPayload::InnerMessage(RouteNetlinkMessage::DelAddress(message)) => {
-            let (address, _) = address_of(&message)?;
-            Some(Change::AddressGone {
-                index: message.header.index,
-                address,
-            })
-        }
-        _ => None,
-    }
-}
-
-fn address_of(message: &AddressMessage) -> Option<(Ipv4Addr, u8)> {
-    message
-        .attributes
-        .iter()
-        .find_map(|attribute| match attribute {
-            AddressAttribute::Local(IpAddr::V4(address)) => {
-                Some((*address, message.header.prefix_len))
-            }
-            _ => None,
-        })
-}
-
 impl Kernel {
     /// All links and all IPv4 addresses, as changes.
     pub(super) async fn list(&self) -> io::Result<Vec<Change>> {
         let mut changes = Vec::new();
         let mut links = std::pin::pin!(self.0.link().get().execute());
         while let Some(message) = links.try_next().await.map_err(to_io)? {
-            if let Some(link) = Link::from_message(&message) {
+            if let Some(link) = link_of(&message) {
                 changes.push(Change::Link {
                     index: message.header.index,
                     link,
@@ -269,49 +205,6 @@ impl Kernel {
         let message = default_route(index, router, false);
         unless_absent(self.0.route().del(message).execute().await.map_err(to_io))
     }
-}
-
-/// The messages that make a service's own network namespace ready, in one datagram for a socket of
-/// that namespace: lo up, the address, `eth0` up, the default route. With the last one's sequence
-/// number, which the kernel acknowledges.
-pub(super) fn container_messages(
-    (address, prefix_length): (Ipv4Addr, u8),
-    router: Ipv4Addr,
-) -> (Vec<u8>, u32) {
-    let up = |index| {
-        let mut message: LinkMessage = LinkUnspec::new_with_index(index).up().build();
-        message.header.flags = UP;
-        RouteNetlinkMessage::SetLink(message)
-    };
-    let address = address_message(CONTAINER_LINK, address, prefix_length);
-    let route = RouteMessageBuilder::<Ipv4Addr>::new()
-        .gateway(router)
-        .output_interface(CONTAINER_LINK)
-        .build();
-    let messages = [
-        up(LOOPBACK),
-        RouteNetlinkMessage::NewAddress(address),
-        up(CONTAINER_LINK),
-        RouteNetlinkMessage::NewRoute(route),
-    ];
-    let mut bytes = Vec::new();
-    let mut sequence = 0;
-    for payload in messages {
-        let creates = !matches!(payload, RouteNetlinkMessage::SetLink(_));
-        let mut message = NetlinkMessage::from(payload);
-        sequence += 1;
-        message.header.sequence_number = sequence;
-        message.header.flags = NLM_F_REQUEST | NLM_F_ACK;
-        if creates {
-            message.header.flags |= NLM_F_CREATE | NLM_F_EXCL;
-        }
-        message.finalize();
-        let mut one = vec![0; message.buffer_len()];
-        message.serialize(&mut one);
-        one.resize(one.len().next_multiple_of(4), 0);
-        bytes.extend_from_slice(&one);
-    }
-    (bytes, sequence)
 }
 
 fn address_message(index: u32, address: Ipv4Addr, prefix_length: u8) -> AddressMessage {
