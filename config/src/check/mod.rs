@@ -5,10 +5,11 @@ mod names;
 mod ports;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crate::parse::{Draft, MachineDraft, parse_machine, parse_service};
 use crate::tree::{Findings, Place, quoted};
-use crate::{Diagnostic, Machine, Service, ServiceName, Severity, SourceFile};
+use crate::{ConsoleAccess, Diagnostic, Machine, Service, ServiceName, Severity, SourceFile};
 
 /// Everything that a machine's manifests are read from.
 #[derive(Debug, Clone, Default)]
@@ -108,6 +109,9 @@ pub fn check(sources: &Sources) -> Checked {
         }
         by_folder.insert(name.to_string(), found);
     }
+    if machine.machine.access.console == ConsoleAccess::Off {
+        leave_out_consoles(&mut services, &mut broken);
+    }
     leave_out_cyclic(&mut services, &mut broken, &cyclic);
     leave_out_dependents(&mut services, &mut broken);
     diagnostics.extend(by_folder.into_values().flatten());
@@ -143,6 +147,23 @@ fn first_error(diagnostics: &[Diagnostic]) -> Option<String> {
     let mut errors = diagnostics.iter();
     let first = errors.find(|d| d.severity == Severity::Error)?;
     Some(first.to_string())
+}
+
+/// Nobody gets the machine's console when the machine says so: no edit of the service is needed.
+fn leave_out_consoles(
+    services: &mut BTreeMap<ServiceName, Service>,
+    broken: &mut BTreeMap<String, String>,
+) {
+    let console = Path::new("/dev/console");
+    services.retain(|name, service| {
+        let mut devices = service.devices.iter();
+        let holds = devices.any(|device| device.source == console || device.target == console);
+        if holds {
+            let reason = "[access] console = \"off\" in system.toml".to_owned();
+            broken.insert(name.to_string(), reason);
+        }
+        !holds
+    });
 }
 
 /// The cycle is told once, at its first service; the others of it are broken by the same sentence.
