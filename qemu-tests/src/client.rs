@@ -1,9 +1,11 @@
 //! Real clients on the workstation.
 
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
+use crate::HANG_LIMIT;
 use crate::tool::run;
 
 /// What curl gets from the path of the forwarded port.
@@ -22,12 +24,19 @@ pub fn curl(port: u16, path: &str) -> Result<String> {
     .success()
 }
 
-/// What redis-cli answers to these words at the forwarded port.
+/// What redis-cli answers to these words at the forwarded port, once Redis listens.
 ///
 /// # Errors
-/// When redis-cli is missing, and when it gets no answer.
+/// When redis-cli is missing, and when it gets no answer within [`HANG_LIMIT`].
 pub fn redis(port: u16, words: &[&str]) -> Result<String> {
-    let mut client = Command::new("redis-cli");
-    let answer = run(client.args(["-p", &port.to_string()]).args(words))?.success()?;
-    Ok(answer.trim_end().to_owned())
+    let limit = Instant::now() + HANG_LIMIT;
+    loop {
+        let mut client = Command::new("redis-cli");
+        let answer = run(client.args(["-p", &port.to_string()]).args(words))?;
+        // As with curl: QEMU accepts, and the connection is reset while nobody listens inside.
+        if answer.status == 0 || Instant::now() >= limit {
+            return Ok(answer.success()?.trim_end().to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }

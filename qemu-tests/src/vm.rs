@@ -115,6 +115,16 @@ impl Vm {
         })
     }
 
+    /// Waits for an address from DHCP, said after `mark`: from then on forwards lead somewhere.
+    ///
+    /// # Errors
+    /// As [`Vm::wait_event`].
+    pub fn wait_address_after(&self, mark: usize) -> Result<Value> {
+        self.wait_event_after(mark, "an address", |event| {
+            text(event, "event") == "network"
+        })
+    }
+
     /// Waits for the end of `orlop run` and gives its exit status.
     ///
     /// # Errors

@@ -22,6 +22,7 @@ fn state_is_kept_over_reboot_and_power_off() {
     let mut vm = boot(&["dhcp", "gateway", "log", "redis"]).unwrap();
     let ask = |vm: &Vm, words: &[&str]| redis(vm.forward(6379).unwrap(), words).unwrap();
     vm.wait_service("redis", "up").unwrap();
+    vm.wait_address_after(0).unwrap();
     assert_eq!(ask(&vm, &["set", "kept", "yes"]), "OK");
 
     let mark = vm.mark();
@@ -29,11 +30,13 @@ fn state_is_kept_over_reboot_and_power_off() {
     is_shutdown(&vm, "reboot").unwrap();
     vm.wait_event_after(mark, "the second boot", |e| e["event"] == "boot-complete")
         .unwrap();
+    vm.wait_address_after(mark).unwrap();
     assert_eq!(ask(&vm, &["get", "kept"]), "yes");
 
     vm.orlop(&["poweroff"]).unwrap();
     vm.run_again().unwrap();
     vm.wait_boot().unwrap();
+    vm.wait_address_after(0).unwrap();
     assert_eq!(ask(&vm, &["get", "kept"]), "yes");
 }
 

@@ -22,6 +22,7 @@ fn nginx_answers_curl_on_the_workstation() {
 fn redis_answers_redis_cli_on_the_workstation() {
     let vm = VM.hold().unwrap();
     vm.wait_service("redis", "up").unwrap();
+    vm.wait_address_after(0).unwrap();
     assert_eq!(redis(vm.forward(6379).unwrap(), &["ping"]).unwrap(), "PONG");
 }
 
@@ -40,9 +41,7 @@ fn every_service_comes_up_and_the_boot_completes_once() {
 #[test]
 fn the_link_gets_its_address_from_dhcp() {
     let vm = VM.hold().unwrap();
-    let event = vm
-        .wait_event("an address", |event| event["event"] == "network")
-        .unwrap();
+    let event = vm.wait_address_after(0).unwrap();
     assert_eq!(event["address"], "10.0.2.15/24");
 }
 
@@ -52,7 +51,7 @@ fn a_good_boot_fits_one_screen() {
     vm.wait_boot().unwrap();
     let transcript = vm.transcript().unwrap();
     let lines: Vec<&str> = transcript.lines().collect();
-    let complete = lines.iter().position(|l| l.contains("boot complete"));
+    let complete = lines.iter().position(|l| l.contains("Ready"));
     assert!(complete.unwrap() < 40, "{transcript}");
 }
 
@@ -110,8 +109,8 @@ fn a_service_that_does_not_exist_is_named_with_the_nearest_that_does() {
     vm.wait_boot().unwrap();
     let answer = vm.orlop_outcome(&["stop", "ngnix"]).unwrap();
     assert_eq!(answer.status, 1);
-    assert!(answer.stderr.contains("\"ngnix\""), "{}", answer.stderr);
-    assert!(answer.stderr.contains("\"nginx\""), "{}", answer.stderr);
+    assert!(answer.stderr.contains("ngnix"), "{}", answer.stderr);
+    assert!(answer.stderr.contains("nginx"), "{}", answer.stderr);
 }
 
 #[test]
