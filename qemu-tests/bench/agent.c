@@ -25,7 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { SERVICES = 10, LOOK_MS = 100, GIVE_UP_MS = 90000 };
+/* After the tenth service there is a moment for what loads beside them and tells of itself. */
+enum { SERVICES = 10, LOOK_MS = 100, SETTLE_MS = 1500, GIVE_UP_MS = 90000 };
 
 static int proc, out;
 
@@ -117,6 +118,14 @@ static int print_ready(const char *pid)
 	return 0;
 }
 
+/* What a service has used of a CPU from its birth (schedstat of proc(5)). */
+static int print_cpu(const char *pid)
+{
+	if (is_payload(pid))
+		dprintf(out, "service_cpu_us %lld\n", atoll(content(pid, "schedstat")) / 1000);
+	return 0;
+}
+
 static int print_memory(const char *pid)
 {
 	const char *pss = field(pid, "smaps_rollup", "Pss:");
@@ -171,9 +180,10 @@ static void agent(int hand_over)
 	until = now_us() + GIVE_UP_MS * 1000LL;
 	while (every_process(is_payload) < SERVICES && now_us() < until)
 		sleep_ms(LOOK_MS);
-	sleep_ms(settle ? atoi(settle) : LOOK_MS);
+	sleep_ms(settle ? atoi(settle) : SETTLE_MS);
 	dprintf(out, "handover_us %lld\n", handed_over);
 	every_process(print_ready);
+	every_process(print_cpu);
 	every_process(print_isolation);
 	if (settle) {
 		print_memory("1");

@@ -71,6 +71,8 @@ pub(crate) struct Sample {
     pub(crate) handed_over: u64,
     /// Each payload's own first reading.
     pub(crate) ready: Vec<u64>,
+    /// What each payload's process has used of a CPU since its clone3.
+    pub(crate) launch_cpu: Vec<u64>,
     /// What a payload is: namespaces, capabilities, filter, mounts.
     pub(crate) isolation: Vec<String>,
     /// KiB of proportional set size by process name; PID 1 first.
@@ -86,6 +88,11 @@ impl Sample {
     pub(crate) fn ready_ms(&self) -> f64 {
         let last = self.ready.iter().copied().max().unwrap_or_default();
         milliseconds(last.saturating_sub(self.handed_over))
+    }
+
+    /// What all launches have used of a CPU between clone3 and the program, milliseconds.
+    pub(crate) fn launches_ms(&self) -> f64 {
+        milliseconds(self.launch_cpu.iter().sum())
     }
 
     /// The kernel's own boot, milliseconds: says how busy the workstation was.
@@ -151,6 +158,10 @@ impl Sample {
                 "ready_us" => self
                     .ready
                     .push(rest.parse().context("read a payload's time")?),
+                "service_cpu_us" => {
+                    self.launch_cpu
+                        .push(rest.parse().context("read a service's CPU time")?);
+                }
                 "isolation" => self.isolation.push(rest.to_owned()),
                 "pss" => {
                     let (size, name) = rest.split_once(' ').context("read a process's memory")?;

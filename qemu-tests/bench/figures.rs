@@ -45,6 +45,8 @@ pub(crate) struct Row {
     pub(crate) to_plain: Option<Spread>,
     /// The same in million instructions, one boot.
     pub(crate) counted: f64,
+    /// Of these, those of the ten processes between clone3 and their program.
+    pub(crate) counted_launches: f64,
     /// Power-on until the hand-over, milliseconds.
     pub(crate) kernel: Spread,
     /// Milliseconds that this variant says of itself: batches of modules or stages, in order.
@@ -71,7 +73,7 @@ impl Figures {
     ) -> Result<Self> {
         let instructions = |title: &str| {
             let same = counted.iter().find(|(variant, _)| variant.title == title);
-            same.map(|(_, sample)| sample.ready_ms())
+            same.map(|(_, sample)| sample)
         };
         let of = |title: &str| -> Vec<&Sample> {
             let same = samples.iter().filter(|(variant, _)| variant.title == title);
@@ -96,7 +98,7 @@ impl Figures {
 
 fn row<'a>(
     variant: &'static Variant,
-    counted: Option<f64>,
+    counted: Option<&Sample>,
     of: &impl Fn(&str) -> Vec<&'a Sample>,
 ) -> Option<Row> {
     let own = of(variant.title);
@@ -119,7 +121,8 @@ fn row<'a>(
         ready: Spread::of(own.iter().map(|sample| sample.ready_ms()))?,
         to_floor: variant.floor.and_then(to),
         to_plain: (variant.title != PLAIN).then(|| to(PLAIN)).flatten(),
-        counted: counted?,
+        counted: counted?.ready_ms(),
+        counted_launches: counted?.launches_ms(),
         kernel: Spread::of(own.iter().map(|sample| sample.kernel_ms()))?,
         parts: parts
             .into_iter()
