@@ -2,11 +2,14 @@
 //! from the network, so everything is range-checked here, before PID 1 acts on it.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The most resolvers that a lease may name.
-pub const MAX_DNS: usize = 8;
+/// The most resolvers that a lease may name: as many as resolv.conf(5) knows, doubled.
+pub const MAX_DNS: usize = 6;
+/// The least MTU in bytes: what every IPv4 host must take (RFC 791).
+const MIN_MTU: u16 = 576;
 
 /// News of one link's lease. Every value has been checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,17 +29,17 @@ pub enum Lease {
 pub struct LeaseTerms {
     /// The interface.
     pub link: String,
-    /// The machine's address, a unicast one.
+    /// The machine's address, a unicast one, neither its network's own nor its broadcast address.
     pub address: Ipv4Addr,
     /// 1 to 32.
     pub prefix_length: u8,
-    /// The default router.
+    /// The default router, not the machine itself; it may lie outside of the network.
     pub router: Option<Ipv4Addr>,
     /// Resolvers, at most [`MAX_DNS`].
     pub dns: Vec<Ipv4Addr>,
     /// The search domain: letters, digits, `-`, `_` and dots.
     pub domain: Option<String>,
-    /// 68 or more, bytes.
+    /// 576 or more, bytes.
     pub mtu: Option<u16>,
     /// Seconds, at least 1; 4294967295 is forever.
     pub lifetime_s: u32,
@@ -77,6 +80,12 @@ pub enum LeaseError {
     /// Not an address that a host can have.
     #[error("{0} {1} is not a unicast address")]
     NotUnicast(&'static str, Ipv4Addr),
+    /// The network's own address or its broadcast address.
+    #[error("address {0}/{1} is not a host's in its network")]
+    NotHost(Ipv4Addr, u8),
+    /// The link's own address.
+    #[error("router {0} is the link's own address")]
+    OwnRouter(Ipv4Addr),
     /// Out of range.
     #[error("{0} is out of range")]
     Range(&'static str),
@@ -127,6 +136,23 @@ impl TryFrom<LeaseParameters> for Lease {
 }
 
 impl LeaseTerms {
+    /// How long from now the address may be used; for ever when `None`.
+    #[must_use]
+    pub fn lifetime(&self) -> Option<Duration> {
+        let bounded = self.lifetime_s != u32::MAX;
+        bounded.then(|| Duration::from_secs(self.lifetime_s.into()))
+    }
+
+    /// Whether an address lies in the link's own network.
+    #[must_use]
+    pub fn contains(&self, address: Ipv4Addr) -> bool {
+        (address.to_bits() ^ self.address.to_bits()) & !self.host_bits() == 0
+    }
+
+    fn host_bits(&self) -> u32 {
+        u32::MAX.checked_shr(self.prefix_length.into()).unwrap_or(0)
+    }
+
     fn check(&self) -> Result<(), LeaseError> {
         let named = [("address", Some(self.address)), ("router", self.router)];
         let dns = self.dns.iter().map(|dns| ("dns", Some(*dns)));
@@ -140,11 +166,19 @@ impl LeaseTerms {
         let ranges = [
             ("prefix_length", (1..=32).contains(&self.prefix_length)),
             ("dns", self.dns.len() <= MAX_DNS),
-            ("mtu", self.mtu.is_none_or(|mtu| mtu >= 68)),
+            ("mtu", self.mtu.is_none_or(|mtu| mtu >= MIN_MTU)),
             ("lifetime_s", self.lifetime_s >= 1),
         ];
         if let Some((key, _)) = ranges.into_iter().find(|(_, good)| !good) {
             return Err(LeaseError::Range(key));
+        }
+        let (host, host_bits) = (self.address.to_bits() & self.host_bits(), self.host_bits());
+        // RFC 3021: a network of two hosts has no broadcast address.
+        if self.prefix_length < 31 && (host == 0 || host == host_bits) {
+            return Err(LeaseError::NotHost(self.address, self.prefix_length));
+        }
+        if let Some(router) = self.router.filter(|router| *router == self.address) {
+            return Err(LeaseError::OwnRouter(router));
         }
         match &self.domain {
             Some(domain) if !is_domain(domain) => Err(LeaseError::Domain),
@@ -234,11 +268,22 @@ mod tests {
             ("10.0.2.15", "224.0.0.1", "address"),
             ("10.0.2.15", "0.0.0.0", "address"),
             ("\"10.0.2.2\"", "\"127.0.0.1\"", "router"),
+            ("\"10.0.2.2\"", "\"10.0.2.15\"", "router"),
+            ("10.0.2.15", "10.0.2.0", "address"),
+            ("10.0.2.15", "10.0.2.255", "address"),
             ("[\"10.0.2.3\"]", "[\"255.255.255.255\"]", "dns"),
+            (
+                "[\"10.0.2.3\"",
+                r#"["1.1.1.1","1.1.1.2","1.1.1.3","1.1.1.4","1.1.1.5","1.1.1.6","1.1.1.7""#,
+                "dns",
+            ),
             (":24", ":33", "prefix_length"),
             (":24", ":0", "prefix_length"),
-            ("1500", "67", "mtu"),
+            ("1500", "575", "mtu"),
             ("86400", "0", "lifetime_s"),
+            ("lan.example", "", "domain"),
+            ("lan.example", "a..b", "domain"),
+            ("lan.example", "x y", "domain"),
             ("lan.example", "lan\\nnameserver 1.2.3.4", "domain"),
             ("\"link\"", "\"color\":1,\"link\"", "color"),
             ("\"address\":\"10.0.2.15\",", "", "address"),
@@ -247,5 +292,34 @@ mod tests {
             let error = parse(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(error.contains(key), "{to}: {error}");
         }
+    }
+
+    fn terms(from: &str, to: &str) -> LeaseTerms {
+        match parse(&GOOD.replacen(from, to, 1)).unwrap() {
+            Lease::Bound(terms) => terms,
+            Lease::Expired { .. } => panic!("{GOOD} has not expired"),
+        }
+    }
+
+    #[test]
+    fn a_network_of_one_or_two_hosts_has_no_broadcast_address() {
+        let [two, one] = [31, 32].map(|prefix| terms(":24", &format!(":{prefix}")));
+        assert!(two.contains(Ipv4Addr::new(10, 0, 2, 14)));
+        assert!(one.contains(one.address));
+        assert!(!one.contains(Ipv4Addr::new(10, 0, 2, 14)));
+    }
+
+    #[test]
+    fn a_router_may_lie_outside_of_the_network() {
+        let beyond = terms("10.0.2.2", "10.0.3.1");
+        assert!(!beyond.contains(beyond.router.unwrap()));
+        let inside = terms("", "");
+        assert!(inside.contains(inside.router.unwrap()));
+    }
+
+    #[test]
+    fn the_longest_lifetime_is_for_ever() {
+        assert_eq!(terms("", "").lifetime(), Some(Duration::from_secs(86_400)));
+        assert_eq!(terms("86400", "4294967295").lifetime(), None);
     }
 }

@@ -22,7 +22,6 @@ use super::Machine;
 use super::network_stage::keep_resolv_conf;
 use crate::clock::boottime;
 use crate::logs::LogMessage;
-use crate::network::{self, LinkName};
 use crate::report::uptime_ms;
 use crate::running::{Shared, Unit};
 use crate::stage::chain;
@@ -219,39 +218,16 @@ impl Machine {
     fn lease(&self, lease: Lease, reply: Responder) {
         let shared = self.shared.clone();
         tokio::task::spawn_local(async move {
-            let applied = match network_lease(lease) {
-                Some(lease) => {
-                    let applied = shared.network.apply_lease(lease).await;
-                    applied.map_err(|error| chain(&error))
-                }
-                None => Err("link is not the name of an interface".to_owned()),
-            };
+            let applied = shared.network.apply_lease(lease).await;
             keep_resolv_conf(shared).await;
             reply.answer(match applied {
                 Ok(()) => Ok(Reply::Done {}),
-                Err(parameter) => Err(ControlError::InvalidParameter { parameter }),
+                Err(error) => Err(ControlError::InvalidParameter {
+                    parameter: chain(&error),
+                }),
             });
         });
     }
-}
-
-/// The call's lease in the network's own words.
-fn network_lease(lease: Lease) -> Option<network::Lease> {
-    let link = LinkName::new(lease.link())?;
-    let terms = match lease {
-        Lease::Expired { .. } => None,
-        Lease::Bound(terms) => Some(network::LeaseTerms {
-            address: terms.address,
-            prefix_length: terms.prefix_length,
-            router: terms.router,
-            dns: terms.dns,
-            domain: terms.domain,
-            mtu: terms.mtu.map(u32::from),
-            lifetime: (terms.lifetime_s != u32::MAX)
-                .then(|| Duration::from_secs(terms.lifetime_s.into())),
-        }),
-    };
-    Some(network::Lease { link, terms })
 }
 
 fn service_info(unit: &Unit, status: &ServiceStatus, now: Duration) -> ServiceInfo {

@@ -36,11 +36,12 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use orlop_config::{NetworkConfig, NetworkMode, PublishedPort, ServiceName};
+use orlop_control::Lease;
 use tokio::sync::{mpsc, oneshot};
 
 pub use error::NetworkError;
 pub use event::{LinkAddress, NetworkEvent};
-pub use lease::{Lease, LeaseError, LeaseTerms, MAX_DNS};
+pub use lease::LeaseError;
 pub use link::LinkName;
 
 use request::Request;
@@ -185,7 +186,7 @@ impl NetworkHandle {
         self.ask(Request::DhcpSockets).await?
     }
 
-    /// Checks a reported lease and applies it: address, default route, MTU. What the link had from
+    /// Checks a reported lease against link and pool and applies it: address, default route, MTU. What the link had from
     /// a former lease and is different goes. The kernel removes the address by itself when its
     /// lifetime ends without a renewal.
     ///

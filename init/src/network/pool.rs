@@ -22,9 +22,8 @@ impl Pool {
     /// The pool of `[network] pool`, no address given.
     pub(super) fn new((network, prefix): (Ipv4Addr, u8)) -> Self {
         let prefix = prefix.min(30);
-        let mask = u32::MAX << (32 - u32::from(prefix.max(1)));
         Self {
-            network: network.to_bits() & mask,
+            network: network.to_bits() & mask(prefix),
             prefix,
             given: BTreeMap::new(),
             taken: BTreeSet::new(),
@@ -39,6 +38,11 @@ impl Pool {
     /// The network and its prefix length.
     pub(super) fn network(&self) -> (Ipv4Addr, u8) {
         (Ipv4Addr::from_bits(self.network), self.prefix)
+    }
+
+    /// Whether an address lies in the network.
+    pub(super) fn contains(&self, address: Ipv4Addr) -> bool {
+        address.to_bits() & mask(self.prefix) == self.network
     }
 
     /// The service's address; it keeps it until [`Pool::release`]. `None` when all are given.
@@ -59,7 +63,7 @@ impl Pool {
 
     fn give(&mut self, service: &ServiceName) -> Option<u32> {
         // Without the network itself, the bridge and the broadcast address.
-        let usable = (1_u32 << (32 - u32::from(self.prefix.max(1)))) - 3;
+        let usable = !mask(self.prefix) - 2;
         let start = fnv1a(service.as_str()) % usable;
         let offset = (0..usable)
             .map(|step| 2 + (start + step) % usable)
@@ -68,6 +72,11 @@ impl Pool {
         self.given.insert(service.clone(), offset);
         Some(offset)
     }
+}
+
+/// The bits of an address that name the network, at least one.
+fn mask(prefix: u8) -> u32 {
+    u32::MAX << (32 - u32::from(prefix.max(1)))
 }
 
 /// FNV-1a, 32 bit: spreads short names well and stays the same for ever.

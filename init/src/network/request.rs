@@ -4,12 +4,13 @@ use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
 use orlop_config::ServiceName;
+use orlop_control::Lease;
 use tokio::sync::oneshot::Sender;
 
 use super::PublishedService;
 use super::error::NetworkError;
 use super::event::LinkAddress;
-use super::lease::{Lease, LeaseError};
+use super::lease::LeaseError;
 use super::link::LinkName;
 
 /// One request; the methods of `NetworkHandle` say what each does.

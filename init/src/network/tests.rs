@@ -6,6 +6,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::process::{Child, Command, Stdio};
 
 use orlop_config::{LinkConfig, Machine, Protocol};
+use orlop_control::LeaseTerms;
 
 use super::*;
 
@@ -335,13 +336,14 @@ async fn next<T>(
 
 fn terms(last: u8, router: u8) -> LeaseTerms {
     LeaseTerms {
+        link: "card0".to_owned(),
         address: Ipv4Addr::new(192, 0, 2, last),
         prefix_length: 24,
         router: Some(Ipv4Addr::new(192, 0, 2, router)),
         dns: vec![Ipv4Addr::new(192, 0, 2, 53)],
         domain: None,
         mtu: Some(1400),
-        lifetime: Some(Duration::from_secs(100)),
+        lifetime_s: 100,
     }
 }
 
@@ -360,9 +362,9 @@ fn a_link_that_appears_gets_its_sockets_and_its_leases() {
         let (network, mut events) = NetworkHandle::start(config);
         network.bring_up().await.unwrap();
         let link = LinkName::new("card0").unwrap();
-        let lease = |terms| Lease {
-            link: link.clone(),
-            terms,
+        let lease = |terms: Option<LeaseTerms>| {
+            let link = link.to_string();
+            terms.map_or(Lease::Expired { link }, Lease::Bound)
         };
         let refused = network.apply_lease(lease(Some(terms(5, 1)))).await;
         assert!(matches!(refused, Err(LeaseError::NotWanted { .. })));
@@ -449,7 +451,7 @@ fn a_link_that_appears_gets_its_sockets_and_its_leases() {
 
         // A lease that nobody renews is ended by the kernel.
         let mut short = terms(7, 1);
-        short.lifetime = Some(Duration::from_secs(1));
+        short.lifetime_s = 1;
         network.apply_lease(lease(Some(short))).await.unwrap();
         assert_eq!(next(&mut events, address(false)).await, 7);
         assert!(network.resolvers().await.unwrap().is_empty());

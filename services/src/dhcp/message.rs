@@ -5,8 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-/// The most resolvers that are read from a message.
-pub(super) const MAX_DNS: usize = 6;
+use orlop_control::MAX_DNS;
 
 const BOOTREQUEST: u8 = 1;
 const BOOTREPLY: u8 = 2;

@@ -3,10 +3,12 @@
 use std::net::Ipv4Addr;
 use std::os::fd::OwnedFd;
 
+use orlop_control::{Lease, LeaseTerms};
+
 use super::Owner;
 use crate::network::error::NetworkError;
 use crate::network::event::NetworkEvent;
-use crate::network::lease::{Lease, LeaseError, LeaseTerms};
+use crate::network::lease::{LeaseError, check};
 use crate::network::link::Link;
 use crate::network::sockets;
 use crate::stage::chain;
@@ -28,17 +30,23 @@ impl Owner {
 
     pub(super) async fn lease(&mut self, lease: Lease) -> Result<(), LeaseError> {
         let not_wanted = || LeaseError::NotWanted {
-            link: lease.link.to_string(),
+            link: lease.link().to_owned(),
         };
-        let found = self.dhcp_links().find(|(_, link)| link.name == lease.link);
+        let found = self
+            .dhcp_links()
+            .find(|(_, link)| link.name.as_str() == lease.link());
         let (index, link) = found
             .map(|(index, link)| (*index, link.clone()))
             .ok_or_else(not_wanted)?;
-        if let Some(terms) = &lease.terms {
-            terms.check(link.max_mtu, self.pool.network())?;
-        }
+        let terms = match lease {
+            Lease::Expired { .. } => None,
+            Lease::Bound(terms) => {
+                check(&terms, &link, &self.pool)?;
+                Some(terms)
+            }
+        };
         let before = self.resolvers();
-        let result = self.apply(index, &link, lease.terms).await;
+        let result = self.apply(index, &link, terms).await;
         if before != self.resolvers() {
             self.tell(NetworkEvent::ResolversChanged);
         }
@@ -88,7 +96,7 @@ impl Owner {
         let Some(terms) = terms else { return Ok(()) };
         // Only when it differs: some drivers take the carrier down for it, and carrier and lease
         // would then chase each other (systemd #18738).
-        if let Some(mtu) = terms.mtu.filter(|mtu| *mtu != link.mtu) {
+        if let Some(mtu) = terms.mtu.map(u32::from).filter(|mtu| *mtu != link.mtu) {
             self.kernel
                 .set_up(index, Some(mtu))
                 .await
@@ -100,7 +108,7 @@ impl Owner {
         let (address, prefix_length) = (terms.address, terms.prefix_length);
         self.leases.insert(link.name.clone(), terms.clone());
         self.kernel
-            .add_address(index, (address, prefix_length), terms.lifetime)
+            .add_address(index, (address, prefix_length), terms.lifetime())
             .await
             .map_err(|source| NetworkError::AddAddress {
                 link: name(),
@@ -110,7 +118,7 @@ impl Owner {
             })?;
         if let Some(router) = terms.router {
             self.kernel
-                .set_default_route(index, router, !terms.router_in_network(router))
+                .set_default_route(index, router, !terms.contains(router))
                 .await
                 .map_err(|source| NetworkError::Route {
                     link: name(),

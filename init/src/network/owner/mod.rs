@@ -14,6 +14,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use orlop_config::{NetworkConfig, ServiceName};
+use orlop_control::LeaseTerms;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
@@ -21,7 +22,6 @@ use super::PublishedService;
 use super::error::NetworkError;
 use super::event::NetworkEvent;
 use super::kernel::{self, Change, Kernel};
-use super::lease::LeaseTerms;
 use super::link::{LinkName, Links};
 use super::pool::Pool;
 use super::request::Request;
