@@ -20,6 +20,7 @@ mod value;
 pub use check::{Checked, Sources, check};
 pub use diagnostic::{Diagnostic, Severity, SourceFile};
 pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkConfig};
+pub use nearest::nearest;
 pub use reference::reference_markdown;
 pub use service::{
     Build, BuildUser, Condition, Dependency, DeviceGrant, Isolation, NetworkMode, PublishedPort,

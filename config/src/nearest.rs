@@ -4,11 +4,10 @@
 const LONGEST: usize = 64;
 
 /// The candidate that differs least from `word`, when it differs by no more than a third of its
-/// letters. Letters that changed places count as one difference.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+/// letters, but may by one; the first among equals. Neighbours that changed places count as one
+/// difference. `None` for an empty word and one of more than 64 letters.
+#[must_use]
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();
     if length == 0 || length > LONGEST {
         return None;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use orlop_config::{Isolation, Protocol, ServiceName};
+use orlop_config::{Isolation, Protocol, ServiceName, nearest};
 use orlop_control::server::{Access, Call, HandOver, Incoming, Reply, Responder, serve};
 use orlop_control::{
     ControlError, Exit, Lease, LinkAddress, MachineInfo, Port, ServiceInfo, State,
@@ -117,12 +117,8 @@ impl Machine {
                 reason: reason.clone(),
             });
         }
-        // A name that is none is answered by the supervisor, which knows the near ones.
         let Some(service) = ServiceName::new(name) else {
-            return reply.err(ControlError::NoSuchService {
-                name: name.to_owned(),
-                nearest: None,
-            });
+            return reply.err(self.no_such_service(name));
         };
         let id = self.requests.open(name, reply);
         self.step(Event::Request {
@@ -138,13 +134,10 @@ impl Machine {
     }
 
     fn hand_over(&mut self, hand_over: HandOver) {
-        let name = hand_over.request.parameters.name.clone();
-        if let Some(name) = name
-            && !self.units.keys().any(|service| service.as_str() == name)
-            && !self.shared.broken.contains_key(&name)
-        {
-            let nearest = None;
-            let _client_gone = hand_over.refuse(&ControlError::NoSuchService { name, nearest });
+        let asked = hand_over.request.parameters.name.as_deref();
+        let unknown = asked.filter(|name| !self.names().any(|known| known == *name));
+        if let Some(error) = unknown.map(|name| self.no_such_service(name)) {
+            let _client_gone = hand_over.refuse(&error);
             return;
         }
         let reader = self.units.values().find(|unit| unit.reads_logs());
@@ -170,6 +163,19 @@ impl Machine {
             request: hand_over.request,
             client: OwnedFd::from(hand_over.stream),
         });
+    }
+
+    /// Every service that has a manifest, a broken one too.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let units = self.units.keys().map(ServiceName::as_str);
+        units.chain(self.shared.broken.keys().map(String::as_str))
+    }
+
+    fn no_such_service(&self, name: &str) -> ControlError {
+        ControlError::NoSuchService {
+            name: name.to_owned(),
+            nearest: nearest(name, self.names()).map(str::to_owned),
+        }
     }
 
     fn list(&self) -> Vec<ServiceInfo> {

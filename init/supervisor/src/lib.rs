@@ -110,7 +110,6 @@
 mod cause;
 mod event;
 mod graph;
-mod nearest;
 mod restart;
 mod supervisor;
 mod unit;

@@ -10,6 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use orlop_config::nearest;
 use orlop_control::{ControlError, LogMessage, LogStream, LogsCall};
 use orlop_sys::{listen_fds, scm};
 
@@ -246,12 +247,11 @@ impl Desk {
     fn open_tap(&mut self, call: LogsCall, mut connection: UnixStream) {
         let name = call.parameters.name.clone();
         if let Some(name) = name.as_ref().filter(|name| !self.archive.shelf.knows(name)) {
-            let nearest = None;
-            let name = name.clone();
-            refuse(
-                &mut connection,
-                &ControlError::NoSuchService { name, nearest },
-            );
+            let error = ControlError::NoSuchService {
+                name: name.clone(),
+                nearest: nearest(name, self.archive.shelf.services()).map(str::to_owned),
+            };
+            refuse(&mut connection, &error);
             return;
         }
         if self.taps.len() >= MAX_TAPS && !self.make_room() {

@@ -45,6 +45,11 @@ impl Shelf {
         self.rings.contains_key(service)
     }
 
+    /// The known services, in order.
+    pub(super) fn services(&self) -> impl Iterator<Item = &str> {
+        self.rings.keys().map(String::as_str)
+    }
+
     /// Makes a service known. True when it was not.
     pub(super) fn introduce(&mut self, service: &str) -> bool {
         if self.knows(service) {

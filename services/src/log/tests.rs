@@ -196,7 +196,7 @@ fn an_unknown_service_is_an_error() {
         .unwrap_err();
     assert!(matches!(
         error,
-        ClientError::Answer(ControlError::NoSuchService { .. })
+        ClientError::Answer(ControlError::NoSuchService { nearest: Some(near), .. }) if near == "web"
     ));
     machine.end();
 }

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use orlop_config::ServiceName;
+use orlop_config::{ServiceName, nearest};
 
 use super::Supervisor;
-use crate::nearest::nearest;
 use crate::unit::{Ending, Id, Pending, Phase, Until, Why};
 use crate::{Effect, Request, RequestError, cause};
 
@@ -146,9 +145,11 @@ impl Supervisor {
     }
 
     fn no_such_service(&self, name: &ServiceName) -> RequestError {
+        let names = self.units.iter().map(|unit| unit.name.as_str());
+        let near = nearest(name.as_str(), names);
         RequestError::NoSuchService {
             name: name.to_string(),
-            nearest: nearest(name.as_str(), self.units.iter().map(|unit| &unit.name)),
+            nearest: near.and_then(ServiceName::new),
         }
     }
 }

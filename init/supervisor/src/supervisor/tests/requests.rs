@@ -186,13 +186,19 @@ fn an_unknown_name_gets_the_nearest() {
     let id = world.start("ngnix");
     let error = RequestError::NoSuchService {
         name: "ngnix".to_owned(),
-        nearest: None,
+        nearest: Some(name("nginx")),
     };
     assert_eq!(world.replies(), [(id, Err(error))]);
     let id = world.stop("rediss");
     let error = RequestError::NoSuchService {
         name: "rediss".to_owned(),
         nearest: Some(name("redis")),
+    };
+    assert_eq!(world.replies(), [(id, Err(error))]);
+    let id = world.stop("postgres");
+    let error = RequestError::NoSuchService {
+        name: "postgres".to_owned(),
+        nearest: None,
     };
     assert_eq!(world.replies(), [(id, Err(error))]);
 }
