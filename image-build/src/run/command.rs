@@ -109,7 +109,7 @@ fn ports(args: &mut Arguments, fds: Fds) {
         args.pair("-chardev", &format!("socket,id={id},fd={fd}"));
         args.pair(
             "-device",
-            &format!("virtserialport,chardev={id},name=orlop.{id}"),
+            &format!("virtserialport,id={id},chardev={id},name=orlop.{id}"),
         );
     }
 }
@@ -213,8 +213,8 @@ mod tests {
             [
                 "virtio-rng-pci",
                 "virtio-serial-pci",
-                "virtserialport,chardev=events,name=orlop.events",
-                "virtserialport,chardev=control,name=orlop.control",
+                "virtserialport,id=events,chardev=events,name=orlop.events",
+                "virtserialport,id=control,chardev=control,name=orlop.control",
             ]
         );
     }

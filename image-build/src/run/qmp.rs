@@ -50,6 +50,7 @@ fn read(stream: UnixStream, happenings: &Sender<Happening>) {
             .unwrap_or(false);
         let happening = match event {
             Some("RESET") if by_guest => Happening::GuestReset,
+            Some("VSERPORT_CHANGE") if closed_control(&message) => Happening::GatewayGone,
             Some("SHUTDOWN") => Happening::Shutdown { by_guest },
             None if message.get("return").is_some() && !started => {
                 started = true;
@@ -63,4 +64,11 @@ fn read(stream: UnixStream, happenings: &Sender<Happening>) {
     }
     // The socket's end is QEMU's end.
     let _ = happenings.send(Happening::QemuGone);
+}
+
+/// Whether the machine closed its end of the port `orlop.control`.
+fn closed_control(message: &Value) -> bool {
+    let data = |key| message.pointer(key);
+    data("/data/id").and_then(Value::as_str) == Some("control")
+        && data("/data/open").and_then(Value::as_bool) == Some(false)
 }

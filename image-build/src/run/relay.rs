@@ -31,30 +31,58 @@ struct Client {
     ending: bool,
 }
 
-struct Relay {
+struct Wire {
     port: UnixStream,
     listener: UnixListener,
+    /// Says that the gateway is gone.
+    nudged: UnixStream,
     mux: Mux,
     /// Clients without a channel yet, and since when.
     waiting: VecDeque<(Instant, UnixStream)>,
     clients: BTreeMap<u32, Client>,
 }
 
-/// Carries on a thread of its own, until QEMU closes the port.
-pub(super) fn start(port: UnixStream, listener: UnixListener) -> Result<()> {
-    for result in [port.set_nonblocking(true), listener.set_nonblocking(true)] {
+/// The thread that carries.
+pub(super) struct Relay {
+    nudge: UnixStream,
+}
+
+impl Relay {
+    /// Carries on a thread of its own, until QEMU closes the port.
+    pub(super) fn start(port: UnixStream, listener: UnixListener) -> Result<Self> {
+        let (nudge, nudged) = UnixStream::pair().context("make a socket pair")?;
+        start(port, listener, nudged)?;
+        Ok(Self { nudge })
+    }
+
+    /// The machine's gateway closed its end: a halted machine leaves the port as it is, and its
+    /// clients would wait for ever.
+    pub(super) fn gateway_gone(&mut self) {
+        // One byte that is not taken yet says as much as two; a thread that ended needs none.
+        let _ = self.nudge.write(&[0]);
+    }
+}
+
+fn start(port: UnixStream, listener: UnixListener, nudged: UnixStream) -> Result<()> {
+    let sockets = [
+        port.set_nonblocking(true),
+        listener.set_nonblocking(true),
+        nudged.set_nonblocking(true),
+    ];
+    for result in sockets {
         result.context("prepare the control sockets")?;
     }
-    let mut relay = Relay {
+    let mut wire = Wire {
         port,
         listener,
+        nudged,
         mux: Mux::new(Side::Host),
         waiting: VecDeque::new(),
         clients: BTreeMap::new(),
     };
     std::thread::Builder::new()
         .name("relay".to_owned())
-        .spawn(move || while relay.turn() {})
+        .spawn(move || while wire.turn() {})
         .context("start the relay thread")?;
     Ok(())
 }
@@ -64,10 +92,11 @@ pub(super) fn start(port: UnixStream, listener: UnixListener) -> Result<()> {
 struct Ready {
     port: bool,
     listener: bool,
+    nudged: bool,
     clients: Vec<u32>,
 }
 
-impl Relay {
+impl Wire {
     /// One round. False when the port is gone.
     fn turn(&mut self) -> bool {
         let Some(ready) = self.wait() else {
@@ -83,6 +112,10 @@ impl Relay {
             self.read_client(channel);
         }
         if ready.port && !self.read_port() {
+            return false;
+        }
+        // After what the port still had: an answer that came before the end is given.
+        if ready.nudged && !self.gateway_gone() {
             return false;
         }
         self.open_waiting();
@@ -102,6 +135,7 @@ impl Relay {
         let mut fds = vec![
             PollFd::new(self.port.as_fd(), wanted(true, self.mux.pending() > 0)),
             PollFd::new(self.listener.as_fd(), wanted(!crowded, false)),
+            PollFd::new(self.nudged.as_fd(), wanted(true, false)),
         ];
         fds.extend(self.clients.values().map(|client| {
             let read = room && !client.ending;
@@ -118,11 +152,13 @@ impl Relay {
         let mut any = fds.iter().map(|fd| fd.any().unwrap_or(true));
         let port = any.next().unwrap_or(false);
         let listener = any.next().unwrap_or(false);
+        let nudged = any.next().unwrap_or(false);
         let clients = self.clients.keys().zip(any);
         let clients = clients.filter(|(_, any)| *any).map(|(c, _)| *c).collect();
         Some(Ready {
             port,
             listener,
+            nudged,
             clients,
         })
     }
@@ -151,6 +187,19 @@ impl Relay {
             }
         }
         true
+    }
+
+    /// False when nobody nudges any more: the tool ends.
+    fn gateway_gone(&mut self) -> bool {
+        let open = match self.nudged.read(&mut [0; 16]) {
+            Ok(count) => count > 0,
+            Err(error) => passing(&error),
+        };
+        self.mux.peer_gone();
+        for client in self.clients.values_mut() {
+            client.ending = true;
+        }
+        open
     }
 
     fn read_client(&mut self, channel: u32) {
@@ -275,11 +324,43 @@ mod tests {
     }
 
     #[test]
+    fn a_client_is_let_go_when_the_gateway_closes_its_port_without_an_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("control.sock");
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut relay = Relay::start(ours, UnixListener::bind(&socket).unwrap()).unwrap();
+        let mut client = UnixStream::connect(&socket).unwrap();
+        client.write_all(b"halt").unwrap();
+        let mut mux = Mux::new(Side::Machine);
+        let mut buffer = [0; 100];
+        let mut heard = Vec::new();
+        while heard.is_empty() {
+            let count = theirs.read(&mut buffer).unwrap();
+            let events = mux.receive(&buffer[..count]);
+            let received = |event| match event {
+                MuxEvent::Received(_, bytes) => Some(bytes),
+                _ => None,
+            };
+            heard.extend(events.into_iter().filter_map(received));
+            while let Some(chunk) = mux.next_chunk() {
+                let count = theirs.write(chunk).unwrap();
+                mux.written(count);
+            }
+        }
+        assert_eq!(heard, [b"halt"]);
+        relay.gateway_gone();
+        client
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        assert_eq!(client.read(&mut buffer).unwrap(), 0);
+    }
+
+    #[test]
     fn clients_that_come_before_the_gateway_are_answered_when_it_is_there() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("control.sock");
         let (ours, theirs) = UnixStream::pair().unwrap();
-        start(ours, UnixListener::bind(&socket).unwrap()).unwrap();
+        let _relay = Relay::start(ours, UnixListener::bind(&socket).unwrap()).unwrap();
         let clients: Vec<UnixStream> = (0..3)
             .map(|number| {
                 let mut client = UnixStream::connect(&socket).unwrap();

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::console_log::ConsoleLog;
 use super::progress::Progress;
 use super::qmp::Qmp;
+use super::relay::Relay;
 
 /// How long a machine may take to power off before it is killed. Longer than any service's default
 /// grace period and what follows it.
@@ -35,6 +36,8 @@ pub(super) enum Happening {
         /// The guest powered off.
         by_guest: bool,
     },
+    /// The machine's gateway closed its port: whoever waits for an answer gets none.
+    GatewayGone,
     /// QEMU closed its sockets.
     QemuGone,
     /// One event of the machine.
@@ -49,6 +52,7 @@ pub(super) struct Session {
     pub(super) qmp: Qmp,
     pub(super) console: ConsoleLog,
     pub(super) progress: Progress,
+    pub(super) relay: Relay,
     pub(super) happenings: Receiver<Happening>,
     /// Told once QEMU runs.
     pub(super) ready: Value,
@@ -96,6 +100,7 @@ impl Session {
                     failure.get_or_insert("the machine was killed before it powered off".into());
                     self.kill()?;
                 }
+                Happening::GatewayGone => self.relay.gateway_gone(),
                 Happening::Shutdown { by_guest } if !by_guest => {
                     self.progress
                         .note("QEMU ends without the guest's power-off");

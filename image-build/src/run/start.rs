@@ -13,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use serde_json::{Value, json};
 
+use super::RunOptions;
 use super::accel::{self, Choice};
 use super::command::{self, Console, Fds, Plan};
 use super::console_log::ConsoleLog;
@@ -20,10 +21,10 @@ use super::forward::{self, Forward};
 use super::place::{Place, runtime_folder};
 use super::progress::Progress;
 use super::qmp::Qmp;
+use super::relay::Relay;
 use super::session::{self, Session};
 use super::state_disk::{StateDisk, find_program};
 use super::terminal::SavedTerminal;
-use super::{RunOptions, relay};
 use crate::{BuildInfo, BuildOptions, Built};
 
 /// What QEMU is called, and what to do when it is not there.
@@ -108,7 +109,7 @@ fn prepare(
     let (sender, happenings) = channel();
     session::read_signals(sender.clone())?;
     session::read_events(our_events, sender.clone())?;
-    relay::start(our_control, listener)?;
+    let relay = Relay::start(our_control, listener)?;
     let terminal = SavedTerminal::save();
     let child = spawn(&qemu, &plan, options.headless)?;
     let session = Session {
@@ -116,6 +117,7 @@ fn prepare(
         qmp: Qmp::start(our_qmp, sender)?,
         console: ConsoleLog::new(plan.transcript.clone()),
         progress,
+        relay,
         happenings,
         ready: ready(&plan, &choice, &place),
     };
