@@ -213,34 +213,29 @@ impl Batch {
 /// Appends one attribute with its padding. Every value here is far below 64 KiB (rule R14): names
 /// are at most 16 bytes, and nothing of a rule is as long as its writer likes.
 pub(super) fn attribute(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
-    let start = bytes.len();
-    bytes.extend_from_slice(&[0; 2]);
-    bytes.extend_from_slice(&kind.to_ne_bytes());
-    bytes.extend_from_slice(value);
-    close(bytes, start);
+    filled(bytes, kind, |bytes| bytes.extend_from_slice(value));
 }
 
 /// Appends an attribute that ends with a NUL, as the kernel wants its names.
 pub(super) fn string(bytes: &mut Vec<u8>, kind: u16, value: &str) {
-    let start = bytes.len();
-    bytes.extend_from_slice(&[0; 2]);
-    bytes.extend_from_slice(&kind.to_ne_bytes());
-    bytes.extend_from_slice(value.as_bytes());
-    bytes.push(0);
-    close(bytes, start);
+    filled(bytes, kind, |bytes| {
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.push(0);
+    });
 }
 
 /// Appends an attribute that is made of attributes.
 pub(super) fn nested(bytes: &mut Vec<u8>, kind: u16, body: impl FnOnce(&mut Vec<u8>)) {
-    let start = bytes.len();
-    bytes.extend_from_slice(&[0; 2]);
-    bytes.extend_from_slice(&(kind | NLA_F_NESTED).to_ne_bytes());
-    body(bytes);
-    close(bytes, start);
+    filled(bytes, kind | NLA_F_NESTED, body);
 }
 
-/// Writes an attribute's length, then the padding, which the length does not count.
-fn close(bytes: &mut Vec<u8>, start: usize) {
+/// Appends an attribute: its length, its kind, what `body` appends, then the padding, which the
+/// length does not count.
+fn filled(bytes: &mut Vec<u8>, kind: u16, body: impl FnOnce(&mut Vec<u8>)) {
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0; 2]);
+    bytes.extend_from_slice(&kind.to_ne_bytes());
+    body(bytes);
     let length = u16::try_from(bytes.len() - start).unwrap_or(u16::MAX);
     if let Some(field) = bytes.get_mut(start..start + 2) {
         field.copy_from_slice(&length.to_ne_bytes());

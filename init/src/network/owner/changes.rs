@@ -11,6 +11,15 @@ use crate::network::link::Link;
 
 impl Owner {
     pub(super) async fn take(&mut self, change: Change) {
+        if change != Change::Lost {
+            return self.take_one(change).await;
+        }
+        if let Err(error) = self.resynchronize().await {
+            self.tell(NetworkEvent::Degraded(error));
+        }
+    }
+
+    async fn take_one(&mut self, change: Change) {
         match change {
             Change::Link { index, link } => self.take_link(index, link).await,
             Change::LinkGone { index } => self.lose_link(index),
@@ -22,11 +31,8 @@ impl Owner {
                 self.take_address((index, address, prefix_length));
             }
             Change::AddressGone { index, address } => self.lose_address(index, address),
-            Change::Lost => {
-                if let Err(error) = self.resynchronize().await {
-                    self.tell(NetworkEvent::Degraded(error));
-                }
-            }
+            // Nothing by itself.
+            Change::Lost => {}
         }
     }
 
@@ -156,17 +162,7 @@ impl Owner {
             self.lose_link(index);
         }
         for change in listed {
-            match change {
-                Change::Link { index, link } => self.take_link(index, link).await,
-                Change::Address {
-                    index,
-                    address,
-                    prefix_length,
-                } => {
-                    self.take_address((index, address, prefix_length));
-                }
-                _ => {}
-            }
+            self.take_one(change).await;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use orlop_control::{Lease, LeaseTerms};
 
 use super::Owner;
+use super::link_setup::LinkSetup;
 use crate::network::error::NetworkError;
 use crate::network::event::NetworkEvent;
 use crate::network::lease::{LeaseError, check};
@@ -61,70 +62,32 @@ impl Owner {
         link: &Link,
         terms: Option<LeaseTerms>,
     ) -> Result<(), NetworkError> {
-        let name = || link.name.clone();
+        let setup = LinkSetup {
+            kernel: &self.kernel,
+            index,
+            name: &link.name,
+        };
+        let address = |terms: &LeaseTerms| (terms.address, terms.prefix_length);
         if let Some(former) = self.leases.remove(&link.name) {
-            let keeps = |terms: &LeaseTerms| {
-                (terms.address, terms.prefix_length) == (former.address, former.prefix_length)
-            };
-            if let Some(router) = former.router
-                && terms
-                    .as_ref()
-                    .is_none_or(|terms| terms.router != Some(router))
-            {
-                self.kernel
-                    .remove_default_route(index, router)
-                    .await
-                    .map_err(|source| NetworkError::Route {
-                        link: name(),
-                        router,
-                        source,
-                    })?;
+            let router = terms.as_ref().and_then(|terms| terms.router);
+            if let Some(gone) = former.router.filter(|former| Some(*former) != router) {
+                setup.remove_default_route(gone).await?;
             }
-            if !terms.as_ref().is_some_and(keeps) {
-                let address = former.address;
-                let pair = (address, former.prefix_length);
-                self.kernel
-                    .remove_address(index, pair)
-                    .await
-                    .map_err(|source| NetworkError::RemoveAddress {
-                        link: name(),
-                        address,
-                        source,
-                    })?;
+            if terms.as_ref().map(address) != Some(address(&former)) {
+                setup.remove_address(address(&former)).await?;
             }
         }
         let Some(terms) = terms else { return Ok(()) };
         // Only when it differs: some drivers take the carrier down for it, and carrier and lease
         // would then chase each other (systemd #18738).
         if let Some(mtu) = terms.mtu.map(u32::from).filter(|mtu| *mtu != link.mtu) {
-            self.kernel
-                .set_up(index, Some(mtu))
-                .await
-                .map_err(|source| NetworkError::SetLink {
-                    link: name(),
-                    source,
-                })?;
+            setup.set_up(Some(mtu)).await?;
         }
-        let (address, prefix_length) = (terms.address, terms.prefix_length);
         self.leases.insert(link.name.clone(), terms.clone());
-        self.kernel
-            .add_address(index, (address, prefix_length), terms.lifetime())
-            .await
-            .map_err(|source| NetworkError::AddAddress {
-                link: name(),
-                address,
-                prefix_length,
-                source,
-            })?;
+        setup.add_address(address(&terms), terms.lifetime()).await?;
         if let Some(router) = terms.router {
-            self.kernel
-                .set_default_route(index, router, !terms.contains(router))
-                .await
-                .map_err(|source| NetworkError::Route {
-                    link: name(),
-                    router,
-                    source,
-                })?;
+            let on_link = !terms.contains(router);
+            setup.set_default_route(router, on_link).await?;
         }
         Ok(())
     }

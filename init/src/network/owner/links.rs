@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use orlop_config::LinkConfig;
 
 use super::Owner;
+use super::link_setup::LinkSetup;
 use crate::network::error::NetworkError;
 use crate::network::event::LinkAddress;
 use crate::network::{BRIDGE, sysctl};
@@ -68,35 +69,17 @@ impl Owner {
             ..
         } = wanted;
         let mtu = mtu.filter(|mtu| *mtu != link.mtu);
-        let name = || link.name.clone();
-        self.kernel
-            .set_up(index, mtu)
-            .await
-            .map_err(|source| NetworkError::SetLink {
-                link: name(),
-                source,
-            })?;
-        for (address, prefix_length) in addresses {
-            let pair = (address, prefix_length);
-            self.kernel
-                .add_address(index, pair, None)
-                .await
-                .map_err(|source| NetworkError::AddAddress {
-                    link: name(),
-                    address,
-                    prefix_length,
-                    source,
-                })?;
+        let setup = LinkSetup {
+            kernel: &self.kernel,
+            index,
+            name: &link.name,
+        };
+        setup.set_up(mtu).await?;
+        for address in addresses {
+            setup.add_address(address, None).await?;
         }
         if let Some(router) = gateway {
-            self.kernel
-                .set_default_route(index, router, false)
-                .await
-                .map_err(|source| NetworkError::Route {
-                    link: name(),
-                    router,
-                    source,
-                })?;
+            setup.set_default_route(router, false).await?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@
 
 mod changes;
 mod leases;
+mod link_setup;
 mod links;
 mod rules;
 mod services;
