@@ -3,6 +3,7 @@
 //! Keys are the Compose Specification's with their meaning; deviations are one table in the docs.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -217,6 +218,16 @@ pub enum Isolation {
     Baseline,
     /// No user namespace, all capabilities, no seccomp; `orlop ps` says so.
     Privileged,
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Isolation::Restricted => "restricted",
+            Isolation::Baseline => "baseline",
+            Isolation::Privileged => "privileged",
+        })
+    }
 }
 
 /// One entry of `devices`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orlop_config::{Checked, Protocol};
+use orlop_config::Checked;
 
 use super::inputs::Inputs;
 use crate::ForwardedPort;
@@ -53,10 +53,7 @@ pub(super) fn ports(checked: &Checked) -> Vec<ForwardedPort> {
                 host_ip: port.host_ip,
                 published: port.published,
                 target: port.target,
-                protocol: match port.protocol {
-                    Protocol::Tcp => "tcp".to_owned(),
-                    Protocol::Udp => "udp".to_owned(),
-                },
+                protocol: port.protocol.to_string(),
             });
         }
     }

@@ -4,7 +4,7 @@ use orlop_config::{Isolation, ServiceName};
 use orlop_supervisor::{Effect, Event, ServiceState};
 use serde_json::json;
 
-use super::requests::state_word;
+use super::service_info::state_word;
 use super::{LoopEvent, Machine};
 use crate::logs::LogMessage;
 use crate::report::uptime_ms;

@@ -14,6 +14,7 @@ mod effects;
 mod network_stage;
 mod requests;
 mod screen;
+mod service_info;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;

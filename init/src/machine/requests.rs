@@ -6,24 +6,20 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
 
-use orlop_config::{Isolation, Protocol, ServiceName, nearest};
+use orlop_config::{ServiceName, nearest};
 use orlop_control::server::{Access, Call, HandOver, Incoming, Reply, Responder, serve};
-use orlop_control::{
-    ControlError, Exit, Lease, LinkAddress, MachineInfo, Port, ServiceInfo, State,
-};
-use orlop_supervisor::{
-    Event, ExitStatus, Request, RequestError, ServiceState, ServiceStatus, Shutdown,
-};
+use orlop_control::{ControlError, Lease, LinkAddress, MachineInfo, ServiceInfo};
+use orlop_supervisor::{Event, Request, RequestError, ServiceState, Shutdown};
 use tokio::net::UnixListener;
 
 use super::Machine;
 use super::network_stage::keep_resolv_conf;
+use super::service_info::{broken_info, service_info};
 use crate::clock::boottime;
 use crate::logs::LogMessage;
 use crate::report::uptime_ms;
-use crate::running::{Shared, Unit};
+use crate::running::Shared;
 use crate::stage::chain;
 
 /// Requests that the supervisor has not answered yet.
@@ -234,75 +230,4 @@ impl Machine {
             });
         });
     }
-}
-
-fn service_info(unit: &Unit, status: &ServiceStatus, now: Duration) -> ServiceInfo {
-    let service = &unit.service;
-    ServiceInfo {
-        name: service.name.to_string(),
-        image: service.image.to_string(),
-        state: state(status.state),
-        since_ms: u64::try_from(now.saturating_sub(status.since).as_millis()).unwrap_or(u64::MAX),
-        cause: status.cause.clone(),
-        pid: status.pid,
-        restarts: status.restarts,
-        last_exit: status.last_exit.map(|exit| match exit {
-            ExitStatus::Exited(code) => Exit::Code(code),
-            ExitStatus::Signaled(signal) => Exit::Signal(signal),
-        }),
-        ports: service
-            .ports
-            .iter()
-            .map(|port| Port {
-                host_ip: port.host_ip,
-                published: port.published,
-                target: port.target,
-                protocol: match port.protocol {
-                    Protocol::Tcp => "tcp".to_owned(),
-                    Protocol::Udp => "udp".to_owned(),
-                },
-            })
-            .collect(),
-        address: unit.address(),
-        isolation: match service.isolation {
-            Isolation::Restricted => "restricted",
-            Isolation::Baseline => "baseline",
-            Isolation::Privileged => "privileged",
-        }
-        .to_owned(),
-    }
-}
-
-/// A service that its manifest keeps from running, as `orlop ps` shows it: failed, with the sentence.
-fn broken_info(name: &str, reason: &str) -> ServiceInfo {
-    ServiceInfo {
-        name: name.to_owned(),
-        image: String::new(),
-        state: State::Failed,
-        since_ms: uptime_ms(),
-        cause: reason.to_owned(),
-        pid: None,
-        restarts: 0,
-        last_exit: None,
-        ports: Vec::new(),
-        address: None,
-        isolation: String::new(),
-    }
-}
-
-fn state(state: ServiceState) -> State {
-    match state {
-        ServiceState::Waiting => State::Waiting,
-        ServiceState::Starting => State::Starting,
-        ServiceState::Up => State::Up,
-        ServiceState::Stopping => State::Stopping,
-        ServiceState::BackingOff => State::BackingOff,
-        ServiceState::Down => State::Down,
-        ServiceState::Failed => State::Failed,
-    }
-}
-
-/// The state's word in events, the log and `orlop ps`.
-pub(super) fn state_word(of: ServiceState) -> &'static str {
-    state(of).name()
 }
