@@ -1,5 +1,7 @@
 //! One value of the tree with its place and its key's entry in the key table.
 
+use std::fmt;
+
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -55,6 +57,22 @@ impl<'t> Node<'t> {
     pub(crate) fn refuse(&self, findings: &mut Findings<'_>, what: &str) {
         let example = self.key.example;
         findings.error(&self.place, format!("{what}; write {example}"));
+    }
+
+    /// What a parser made of the text, or its words reported with the key's example.
+    pub(crate) fn parsed<T>(
+        &self,
+        findings: &mut Findings<'_>,
+        text: &str,
+        result: Result<T, impl fmt::Display>,
+    ) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.refuse(findings, &format!("{} {what}", quoted(text)));
+                None
+            }
+        }
     }
 
     /// The string; a bounded one without NUL.

@@ -47,31 +47,20 @@ pub(super) fn network(node: &Node<'_>, network: &mut NetworkConfig, findings: &m
 /// An address that one machine can have.
 fn unicast(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Ipv4Addr> {
     let text = node.string(findings)?;
-    match parse_ipv4(text) {
-        Ok(address) if is_unicast(address) => Some(address),
-        Ok(_) => {
-            node.refuse(
-                findings,
-                &format!("{} is no single machine's address", quoted(text)),
-            );
-            None
-        }
-        Err(what) => {
-            node.refuse(findings, &format!("{} {what}", quoted(text)));
-            None
-        }
+    let address = node.parsed(findings, text, parse_ipv4(text))?;
+    if !is_unicast(address) {
+        node.refuse(
+            findings,
+            &format!("{} is no single machine's address", quoted(text)),
+        );
+        return None;
     }
+    Some(address)
 }
 
 fn pool(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<(Ipv4Addr, u8)> {
     let text = node.string(findings)?;
-    let (address, prefix) = match address_with_prefix(text) {
-        Ok(found) => found,
-        Err(what) => {
-            node.refuse(findings, &format!("{} {what}", quoted(text)));
-            return None;
-        }
-    };
+    let (address, prefix) = node.parsed(findings, text, address_with_prefix(text))?;
     let network = network_of(address, prefix);
     if network != address {
         node.error(
@@ -149,13 +138,7 @@ fn interface_address(
     findings: &mut Findings<'_>,
 ) -> Option<(Ipv4Addr, u8)> {
     let text = node.string(findings)?;
-    let (address, prefix) = match address_with_prefix(text) {
-        Ok(found) => found,
-        Err(what) => {
-            node.refuse(findings, &format!("{} {what}", quoted(text)));
-            return None;
-        }
-    };
+    let (address, prefix) = node.parsed(findings, text, address_with_prefix(text))?;
     if prefix == 0 || !is_unicast(address) {
         node.refuse(
             findings,

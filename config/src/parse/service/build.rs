@@ -86,17 +86,12 @@ fn files_of(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeMap<Pat
 /// An absolute path that is not the root itself.
 fn path_at(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<PathBuf> {
     let text = node.string(findings)?;
-    match absolute(text) {
-        Ok(path) if path.as_os_str() == "/" => {
-            node.refuse(findings, "\"/\" is the whole image");
-            None
-        }
-        Ok(path) => Some(path),
-        Err(what) => {
-            node.refuse(findings, &format!("{} {what}", quoted(text)));
-            None
-        }
+    let path = node.parsed(findings, text, absolute(text))?;
+    if path.as_os_str() == "/" {
+        node.refuse(findings, "\"/\" is the whole image");
+        return None;
     }
+    Some(path)
 }
 
 fn programs_of(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Vec<String>> {

@@ -16,12 +16,8 @@ pub(super) fn devices(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Ve
         let Some(text) = entry.string(findings) else {
             continue;
         };
-        let device = match device(text) {
-            Ok(device) => device,
-            Err(what) => {
-                entry.refuse(findings, &format!("{} {what}", quoted(text)));
-                continue;
-            }
+        let Some(device) = entry.parsed(findings, text, device(text)) else {
+            continue;
         };
         if devices.iter().any(|other| other.target == device.target) {
             let target = quoted(&device.target.to_string_lossy());

@@ -92,13 +92,7 @@ pub(super) fn user(
 
 pub(super) fn working_dir(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<PathBuf> {
     let text = node.string(findings)?;
-    match absolute(text) {
-        Ok(path) => Some(path),
-        Err(what) => {
-            node.refuse(findings, &format!("{} {what}", quoted(text)));
-            None
-        }
-    }
+    node.parsed(findings, text, absolute(text))
 }
 
 pub(super) fn restart(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<RestartPolicy> {
@@ -171,13 +165,7 @@ pub(super) fn stop_grace_period(node: &Node<'_>, findings: &mut Findings<'_>) ->
         return None;
     }
     let text = node.string(findings)?;
-    match duration(text) {
-        Ok(duration) => Some(duration),
-        Err(what) => {
-            node.refuse(findings, &format!("{} {what}", quoted(text)));
-            None
-        }
-    }
+    node.parsed(findings, text, duration(text))
 }
 
 pub(super) fn isolation(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Isolation> {
