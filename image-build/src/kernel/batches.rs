@@ -42,7 +42,9 @@ const MACHINE: &[Wanted] = &[
     optional("evdev"),
 ];
 
-/// Links, the services' bridge, and what the nftables batch of `init/src/network` uses.
+/// Links, the services' bridge, and what the nftables batch of `init/src/network` uses. The rules'
+/// expressions `meta`, `payload`, `cmp`, `bitwise`, `immediate` are part of nf_tables itself; the
+/// `inet` family of fib loads both of its others.
 const NETWORK: &[Wanted] = &[
     required("virtio_net"),
     required("af_packet"),

@@ -13,8 +13,8 @@
 //! believed), `nft` (the rules). rtnetlink is used in `kernel` only. Nothing here calls setns: the
 //! holder of a container's namespaces opens a netlink socket in it and passes it up.
 //!
-//! # Kernel modules
-//! [`MODULES`]: what links and rules need; nothing autoloads in the machine.
+//! Nothing autoloads in the machine: what links and rules need is the batch `network` of
+//! `image-build/src/kernel/batches.rs`.
 
 mod error;
 mod event;
@@ -45,22 +45,6 @@ pub use lease::LeaseError;
 pub use link::LinkName;
 
 use request::Request;
-
-/// The kernel modules of the batch `network`, without what they depend on, as Debian's kernels
-/// name them. The rules' expressions `meta`, `payload`, `cmp`, `bitwise`, `immediate` are part of
-/// nf_tables itself; the `inet` family of fib loads both of its others.
-pub const MODULES: &[&str] = &[
-    "virtio_net",
-    "af_packet",
-    "bridge",
-    "veth",
-    "nf_tables",
-    "nft_ct",
-    "nft_chain_nat",
-    "nft_nat",
-    "nft_masq",
-    "nft_fib_inet",
-];
 
 /// The bridge that services are attached to.
 pub const BRIDGE: &str = "orlop0";
