@@ -4,10 +4,11 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
+use orlop_sys::loop_device::LoopDevice;
 
 use super::devices::{Devices, SystemSource};
 use crate::children;
@@ -16,6 +17,8 @@ use crate::stage::{Done, Fatal, chain};
 
 /// Where the system is mounted until it becomes `/`.
 pub const NEW_ROOT: &str = "/sysroot";
+/// Whatever its superblock says (`errors=panic`, tune2fs(8)), a damaged state disk panics no kernel.
+const STATE_OPTIONS: &str = "errors=remount-ro";
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What the stage hands on.
@@ -32,12 +35,16 @@ pub struct Storage {
 pub async fn run(reaper: &Reaper, devices: &Devices) -> Result<Done<Storage>, Fatal> {
     let mut degraded = Vec::new();
     let _exists_already = fs::create_dir(NEW_ROOT);
-    let system = match &devices.system {
-        SystemSource::Disk(path) => path.clone(),
-        SystemSource::File(path) => attach_loop(path)?,
+    // The kernel detaches a loop device that nobody holds open: it is held until it is mounted.
+    let (system, held) = match &devices.system {
+        SystemSource::Disk(path) => (path.clone(), None),
+        SystemSource::File(path) => {
+            let device = attach_loop(path)?;
+            (device.path, Some(device.device))
+        }
     };
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
-    mount_in_child(reaper, &system, NEW_ROOT.as_ref(), "erofs", flags)
+    mount_in_child(reaper, &system, NEW_ROOT.as_ref(), "erofs", flags, None)
         .await
         .map_err(|reason| {
             Fatal(format!(
@@ -46,6 +53,7 @@ pub async fn run(reaper: &Reaper, devices: &Devices) -> Result<Done<Storage>, Fa
                 system.display()
             ))
         })?;
+    drop(held);
     let state = Path::new(NEW_ROOT).join("state");
     let persistent = match &devices.state {
         Some(disk) => mount_state(reaper, disk, &state, &mut degraded).await,
@@ -78,7 +86,7 @@ async fn mount_state(
     degraded: &mut Vec<String>,
 ) -> bool {
     let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME;
-    match mount_in_child(reaper, disk, target, "ext4", flags).await {
+    match mount_in_child(reaper, disk, target, "ext4", flags, Some(STATE_OPTIONS)).await {
         Ok(()) => true,
         Err(reason) => {
             degraded.push(format!(
@@ -96,20 +104,19 @@ async fn mount_in_child(
     target: &Path,
     fstype: &'static str,
     flags: MsFlags,
+    options: Option<&'static str>,
 ) -> Result<(), String> {
     children::run(reaper, DEADLINE, &[], || {
-        mount(Some(source), target, Some(fstype), flags, None::<&str>)
+        mount(Some(source), target, Some(fstype), flags, options)
     })
     .await
     .map_err(|error| chain(&error))
 }
 
-fn attach_loop(path: &Path) -> Result<PathBuf, Fatal> {
-    let attach = || -> Result<PathBuf, String> {
+fn attach_loop(path: &Path) -> Result<LoopDevice, Fatal> {
+    let attach = || -> Result<LoopDevice, String> {
         let file = File::open(path).map_err(|error| error.to_string())?;
-        let device =
-            orlop_sys::loop_device::attach(file.as_fd(), true).map_err(|error| chain(&error))?;
-        Ok(device.path)
+        orlop_sys::loop_device::attach(file.as_fd(), true).map_err(|error| chain(&error))
     };
     attach().map_err(|reason| {
         Fatal(format!(
