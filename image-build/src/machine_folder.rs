@@ -31,7 +31,12 @@ impl MachineFolder {
     /// # Errors
     /// When the folder itself is not there, or is no machine's.
     pub fn load(path: &Path) -> Result<Self> {
-        let path = fs::canonicalize(path).with_context(|| format!("open {}", path.display()))?;
+        let path = match fs::canonicalize(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                bail!("{}: no such folder; `orlop new` makes one", path.display())
+            }
+            found => found.with_context(|| format!("open {}", path.display()))?,
+        };
         let name = path
             .file_name()
             .and_then(|name| name.to_str())

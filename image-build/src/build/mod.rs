@@ -88,9 +88,8 @@ fn summary(built: &Built) -> Result<String> {
         Ok::<_, anyhow::Error>(format!("{}.{} MiB", tenths / 10, tenths % 10))
     };
     Ok(format!(
-        "built {}: kernel {}, system {}, initramfs {}, at least {} MiB of memory",
+        "built {}: system {}, initramfs {}, needs {} MiB of memory",
         built.info.machine,
-        built.info.kernel_release,
         mib(&built.system)?,
         mib(&built.initramfs)?,
         built.info.min_memory_mib

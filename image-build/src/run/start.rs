@@ -270,7 +270,7 @@ fn introduce(plan: &Plan, choice: &Choice, state: Option<&StateDisk>) -> Result<
         lines.push(format!("forward   {forward}"));
     }
     lines.push(format!(
-        "leave     Ctrl-A X at once; in order: `orlop -m {} poweroff` from another terminal",
+        "leave     orlop -m {} poweroff in another terminal; at once: Ctrl-A X",
         plan.name
     ));
     let mut out = std::io::stdout().lock();

@@ -1,5 +1,6 @@
-//! What a person sees on the console after the stages: which service came up when, what is ready,
-//! how to leave.
+//! What a person sees on the console after the stages: which service came up when and at which
+//! ports. The whole boot and the console's welcome, which says how to leave, fit a screen of 24
+//! lines.
 
 use orlop_config::{Protocol, ServiceName};
 use orlop_control::server::Reply;
@@ -18,8 +19,9 @@ impl Machine {
         let after = since(self.shared.handed_over).as_secs_f64() * 1000.0;
         match state {
             ServiceState::Up if booting => self.shared.report.line(&format!(
-                "  \x1b[32m✓\x1b[0m {:14} {after:7.1} ms  up",
-                service.as_str()
+                "  \x1b[32m✓\x1b[0m {:14} {after:7.1} ms  up{}",
+                service.as_str(),
+                self.units.get(service).map(ports_text).unwrap_or_default()
             )),
             ServiceState::Down if booting => self.shared.report.line(&format!(
                 "  \x1b[32m✓\x1b[0m {:14} {after:7.1} ms  {cause}",
@@ -33,7 +35,7 @@ impl Machine {
         }
     }
 
-    /// The last lines of the boot.
+    /// The last line of the boot.
     pub(crate) fn boot_complete(&mut self) {
         let took = since(self.shared.handed_over);
         self.booted_at = crate::clock::boottime();
@@ -44,12 +46,6 @@ impl Machine {
             "\x1b[1mReady\x1b[0m in {:.2} s: {up} of {all} services up",
             took.as_secs_f64()
         ));
-        for unit in self.units.values() {
-            if let Some(ports) = ports_text(unit) {
-                report.line(&format!("    {:14} {ports}", unit.service.name.as_str()));
-            }
-        }
-        report.line("Look around: orlop ps, orlop logs NAME. Leave: orlop poweroff (in QEMU also Ctrl-A X).");
         for waiting in std::mem::take(&mut self.waiting_for_boot) {
             waiting.ok(Reply::Done {});
         }
@@ -70,18 +66,16 @@ impl Machine {
     }
 }
 
-fn ports_text(unit: &crate::running::Unit) -> Option<String> {
-    let texts: Vec<String> = unit
-        .service
-        .ports
-        .iter()
+/// The published ports, to follow a service's state: `, port 80, port 53/udp`.
+fn ports_text(unit: &crate::running::Unit) -> String {
+    let ports = unit.service.ports.iter();
+    ports
         .map(|port| {
             let protocol = match port.protocol {
                 Protocol::Tcp => "",
                 Protocol::Udp => "/udp",
             };
-            format!("port {}{protocol}", port.published)
+            format!(", port {}{protocol}", port.published)
         })
-        .collect();
-    (!texts.is_empty()).then(|| texts.join(", "))
+        .collect()
 }

@@ -1,4 +1,5 @@
-//! What stands above the first prompt. Pure.
+//! What stands above the first prompt. Pure. Five lines of at most 80 columns: with the log of the
+//! starter's boot they fill a screen of 24 lines.
 
 use orlop_control::MachineInfo;
 
@@ -17,9 +18,8 @@ pub(super) fn text(info: Option<&MachineInfo>) -> String {
     let lines = [
         String::new(),
         machine,
-        "This shell is in the service `console`, a container as every other.".to_owned(),
-        "  orlop ps         services        orlop logs -f NAME   what one writes".to_owned(),
-        "  orlop poweroff   the end         Ctrl-A X             leave QEMU at once".to_owned(),
+        "This shell has a container of its own. Look around: orlop ps, orlop logs NAME.".to_owned(),
+        "Leave: orlop poweroff; QEMU ends at once with Ctrl-A X.".to_owned(),
         String::new(),
     ];
     // The terminal may be in any mode when this is written.
@@ -55,6 +55,12 @@ mod tests {
         let text = text(Some(&info));
         assert!(text.contains("box · Orlop 0.1.0 · Linux 6.1 · eth0 10.0.2.15/24\r\n"));
         assert!(text.contains("orlop poweroff"));
+        // The boot log and this are one screen.
+        assert_eq!(text.lines().count(), 5);
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
         assert!(super::text(None).contains("orlop ps"));
     }
 }
