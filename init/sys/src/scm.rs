@@ -140,15 +140,14 @@ mod tests {
     use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
     use std::os::fd::AsFd;
 
+    fn pair() -> (OwnedFd, OwnedFd) {
+        let (kind, flags) = (SockType::SeqPacket, SockFlag::SOCK_CLOEXEC);
+        socketpair(AddressFamily::Unix, kind, None, flags).unwrap()
+    }
+
     #[test]
     fn descriptors_arrive_and_work() {
-        let (left, right) = socketpair(
-            AddressFamily::Unix,
-            SockType::SeqPacket,
-            None,
-            SockFlag::SOCK_CLOEXEC,
-        )
-        .unwrap();
+        let (left, right) = pair();
         let (reader, writer) = nix::unistd::pipe().unwrap();
         send_with_fds(
             left.as_fd(),
@@ -169,13 +168,7 @@ mod tests {
 
     #[test]
     fn plain_bytes_the_largest_list_and_the_end_of_the_stream() {
-        let (left, right) = socketpair(
-            AddressFamily::Unix,
-            SockType::SeqPacket,
-            None,
-            SockFlag::SOCK_CLOEXEC,
-        )
-        .unwrap();
+        let (left, right) = pair();
         let null = std::fs::File::open("/dev/null").unwrap();
         let mut buffer = [0; 2];
         send_with_fds(left.as_fd(), b"abc", &[]).unwrap();
