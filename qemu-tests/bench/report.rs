@@ -64,8 +64,8 @@ pub(crate) fn write(
 
 fn ready_table(figures: &Figures) -> Result<String> {
     let mut table = String::from(
-        "| PID 1 | ten services ready, ms | ÷ floor | least ÷ least | ÷ busybox | kernel before, ms | instructions, 10⁶ | ÷ floor | of these in the launches |\n\
-         |---|---|---|---|---|---|---|---|---|\n",
+        "| PID 1 | ten services ready, ms | modules before, ms | ÷ floor | least ÷ least | ÷ busybox | kernel before, ms | instructions, 10⁶ | ÷ floor | of these in the launches |\n\
+         |---|---|---|---|---|---|---|---|---|---|\n",
     );
     for row in &figures.rows {
         let of_floor = |figure: fn(&Row) -> f64| {
@@ -77,9 +77,10 @@ fn ready_table(figures: &Figures) -> Result<String> {
         };
         writeln!(
             table,
-            "| {} | {} | {} | {} | {} | {} | {:.1} | {} | {:.1} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {:.1} | {} | {:.1} |",
             row.variant.title,
             spread(Some(row.ready), 0),
+            modules(row).map_or("–".to_owned(), |ms| format!("{ms:.0}")),
             spread(row.to_floor, 2),
             of_floor(|row| row.ready.least),
             spread(row.to_plain, 2),
@@ -90,6 +91,21 @@ fn ready_table(figures: &Figures) -> Result<String> {
         )?;
     }
     Ok(table)
+}
+
+/// Milliseconds of modules that the services wait for: batch `boot`, and `network` when they have a
+/// bridge. Orlop's stage `network` has bridge and rules in it. Medians.
+fn modules(row: &Row) -> Option<f64> {
+    let part = |names: [&str; 2]| {
+        let mut parts = row.parts.iter();
+        let found = parts.find(|(name, _)| names.contains(&name.as_str()));
+        found.map(|(_, ms)| ms.median)
+    };
+    let boot = part(["boot", "kernel_modules"])?;
+    match row.variant.bridged {
+        true => Some(boot + part(["network", "network"])?),
+        false => Some(boot),
+    }
 }
 
 /// Batches of modules as the floor loads them, stages as Orlop's events tell them.
