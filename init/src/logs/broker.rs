@@ -193,9 +193,7 @@ impl Broker {
     }
 
     fn up(&mut self, channel: OwnedFd, lost: &mut BTreeMap<ServiceName, u64>) {
-        for drain in self.drains.drain(..) {
-            drain.abort();
-        }
+        self.abort_drains();
         self.channel = watch(channel, Interest::WRITABLE).ok();
         let notes = std::mem::take(&mut self.queue);
         let streams: Vec<_> = self
@@ -223,7 +221,16 @@ impl Broker {
         self.watch_all(dropped);
     }
 
+    fn abort_drains(&mut self) {
+        for drain in self.drains.drain(..) {
+            drain.abort();
+        }
+    }
+
     fn watch_all(&mut self, dropped: &mpsc::UnboundedSender<(ServiceName, u64)>) {
+        // Dropping a JoinHandle leaves its task running. `Down` comes for each state on the way to
+        // the next start: a drain that stayed would hold its descriptors and empty the pipe for ever.
+        self.abort_drains();
         self.drains = self
             .streams
             .iter()

@@ -7,6 +7,8 @@
 
 mod broker;
 mod pipes;
+#[cfg(test)]
+mod tests;
 
 pub use broker::{LogBroker, LogMessage, start};
 pub use pipes::{Pipes, Stream};
