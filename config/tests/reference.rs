@@ -19,6 +19,28 @@ fn the_reference_page_is_the_key_table() {
     );
 }
 
+/// README.md shows the keys of `service.toml`, between two comments.
+#[test]
+fn the_readme_has_the_table_of_service_keys() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let page = reference_markdown();
+    let (_, from_title) = page.split_once("\n## service.toml\n\n").unwrap();
+    let (table, _) = from_title.split_once("\n\n").unwrap();
+    let readme = fs::read_to_string(&path).unwrap();
+    let (before, from_mark) = readme.split_once("<!-- keys: ").unwrap();
+    let (mark, from_table) = from_mark.split_once("-->\n").unwrap();
+    let (_, after) = from_table.split_once("<!-- end of keys -->").unwrap();
+    let wanted = format!("{before}<!-- keys: {mark}-->\n\n{table}\n\n<!-- end of keys -->{after}");
+    if std::env::var_os("ORLOP_BLESS").is_some() {
+        fs::write(&path, &wanted).unwrap();
+        return;
+    }
+    assert!(
+        readme == wanted,
+        "README.md's table is old; run ORLOP_BLESS=1 cargo test -p orlop-config --test reference"
+    );
+}
+
 /// The messages about one file that consists of a key in its section.
 fn messages(section: Section, line: &str) -> Vec<String> {
     let text = match section {
