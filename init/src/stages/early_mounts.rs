@@ -13,6 +13,8 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout};
 
+use orlop_sys::credentials::{Resource, set_limit};
+
 use crate::cmdline::{Cmdline, parse_cmdline};
 use crate::stage::{Done, Fatal};
 
@@ -27,6 +29,10 @@ pub struct EarlyMounts {
     /// The emergency console's busybox, in memory: the initramfs it came in will be deleted.
     pub busybox: Option<OwnedFd>,
 }
+
+/// PID 1 holds about ten descriptors for each service (pipes, namespaces, cgroup, sockets); the
+/// kernel gives it 1024, which 110 services use up. Each service gets a limit of its own.
+const OPEN_FILES: u64 = 64 * 1024;
 
 struct Early {
     fstype: &'static str,
@@ -92,6 +98,9 @@ pub fn run() -> Result<Done<EarlyMounts>, Fatal> {
     let mut degraded = Vec::new();
     if let Err(errno) = open_standard_streams() {
         degraded.push(format!("opening /dev/console: {errno}"));
+    }
+    if let Err(errno) = set_limit(Resource::OpenFiles, OPEN_FILES, OPEN_FILES) {
+        degraded.push(format!("raising the limit of open files: {errno}"));
     }
     if let Err(errno) = chdir("/") {
         degraded.push(format!("chdir to /: {errno}"));
