@@ -5,12 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
+use nix::libc::O_NONBLOCK;
 use nix::time::{ClockId, clock_settime};
 use nix::unistd::sethostname;
 use orlop_config::Machine;
@@ -20,6 +22,8 @@ use crate::reaper::Reaper;
 use crate::stage::{Done, Fatal, chain};
 
 const DEADLINE: Duration = Duration::from_secs(10);
+/// More than any file that is read here has.
+const LARGEST: u64 = 4096;
 const SEED_BYTES: usize = 512;
 
 /// Kernel settings of every machine, before `[sysctls]` of `system.toml` (Documentation/admin-guide/sysctl).
@@ -114,7 +118,7 @@ fn set_clock_forward(epoch: u64, stamp: &Path, degraded: &mut Vec<String>) {
 /// Credits the seed of the last run once, and puts a new one in its place at power-off. The file is
 /// used and removed first, so that no two boots start from the same seed (random(4)).
 fn credit_seed(path: &Path) {
-    if let Ok(seed) = fs::read(path)
+    if let Ok(seed) = read_small(path)
         && fs::remove_file(path).is_ok()
         && seed.len() == SEED_BYTES
     {
@@ -125,16 +129,30 @@ fn credit_seed(path: &Path) {
     }
 }
 
+/// Reads a small file of the state disk, which somebody else may have written: no fifo may hold
+/// PID 1 up, and no large file fill its memory.
+fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 /// The machine's id: read, or made and kept.
 async fn machine_id(reaper: &Reaper, path: &Path, degraded: &mut Vec<String>) -> String {
-    if let Ok(text) = fs::read_to_string(path)
-        && let Some(id) = parse_machine_id(&text)
+    if let Ok(bytes) = read_small(path)
+        && let Some(id) = parse_machine_id(&String::from_utf8_lossy(&bytes))
     {
         return id;
     }
     let mut random = [0_u8; 16];
-    let read = File::open("/dev/urandom")
-        .and_then(|mut file| io::Read::read_exact(&mut file, &mut random));
+    let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random));
     if let Err(error) = read {
         degraded.push(format!("making a machine-id: {error}"));
     }
@@ -209,5 +227,18 @@ mod tests {
             sysctl_path("net.ipv4.conf.eth0/1.rp_filter"),
             "/proc/sys/net/ipv4/conf/eth0.1/rp_filter"
         );
+    }
+
+    #[test]
+    fn what_is_no_small_file_is_not_waited_for() {
+        let folder = std::env::temp_dir().join(format!("orlop-identity-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let fifo = folder.join("machine-id");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(read_small(&fifo).is_err());
+        let large = folder.join("random-seed");
+        fs::write(&large, vec![1; 1024 * 1024]).unwrap();
+        assert_eq!(read_small(&large).unwrap().len(), 4096);
+        fs::remove_dir_all(&folder).unwrap();
     }
 }
