@@ -29,6 +29,8 @@ pub fn stay(text: &[u8], shell: Option<BorrowedFd<'_>>) -> ! {
             wait_for(None);
         }
         wait_for(child);
+        // A shell that cannot run ends at once: it must not fill the console for ever.
+        nix::unistd::sleep(1);
         say(b"\r\nThe emergency shell has ended; here is a new one.\r\n");
     }
 }
