@@ -21,6 +21,8 @@ use super::relay::Relay;
 /// How long a machine may take to power off before it is killed. Longer than any service's default
 /// grace period and what follows it.
 const POWER_OFF_LIMIT: Duration = Duration::from_secs(60);
+/// How long a machine may take to answer its power button before it is pressed again.
+const PRESS_AGAIN: Duration = Duration::from_secs(2);
 /// The longest event that is read; what is longer ends the reading.
 const LONGEST_EVENT: u64 = 256 * 1024;
 
@@ -65,24 +67,42 @@ impl Session {
     /// When QEMU fails, when the guest's kernel panics, when the machine had to be killed.
     pub(super) fn run(mut self) -> Result<()> {
         let mut limit: Option<Instant> = None;
+        // A machine that is still booting does not see its power button: it is pressed until the
+        // machine says that it stops.
+        let mut press: Option<Instant> = None;
         let mut failure: Option<String> = None;
         loop {
-            let happening = match self.next(limit) {
+            if press.is_some_and(|at| at <= Instant::now()) {
+                press = Some(Instant::now() + PRESS_AGAIN);
+                // QEMU may be ending: that is a happening of its own.
+                let _gone = self.qmp.execute("system_powerdown");
+            }
+            let happening = match self.next(press.or(limit)) {
                 Ok(happening) => happening,
+                Err(RecvTimeoutError::Timeout)
+                    if limit.is_some_and(|limit| Instant::now() < limit) =>
+                {
+                    continue;
+                }
                 Err(RecvTimeoutError::Disconnected) => Happening::QemuGone,
                 Err(RecvTimeoutError::Timeout) => {
                     let seconds = POWER_OFF_LIMIT.as_secs();
                     failure = Some(format!(
                         "the machine did not power off within {seconds} s and was killed"
                     ));
-                    limit = None;
+                    (limit, press) = (None, None);
                     self.kill()?;
                     continue;
                 }
             };
             match happening {
                 Happening::QemuStarted => self.progress.tell(&self.ready),
-                Happening::Machine(event) => self.progress.tell(&event),
+                Happening::Machine(event) => {
+                    if event.get("event").is_some_and(|word| word == "shutdown") {
+                        press = None;
+                    }
+                    self.progress.tell(&event);
+                }
                 Happening::GuestReset => {
                     if let Some(line) = self.console.panic_since() {
                         failure = Some(format!("the guest's kernel panicked: {line}"));
@@ -94,7 +114,7 @@ impl Session {
                     self.progress
                         .note(&format!("{name}: asking the machine to power off"));
                     limit = Some(Instant::now() + POWER_OFF_LIMIT);
-                    self.qmp.execute("system_powerdown")?;
+                    press = Some(Instant::now());
                 }
                 Happening::Signal(_) => {
                     failure.get_or_insert("the machine was killed before it powered off".into());
@@ -119,11 +139,11 @@ impl Session {
         Ok(())
     }
 
-    fn next(&self, limit: Option<Instant>) -> Result<Happening, RecvTimeoutError> {
-        match limit {
+    fn next(&self, until: Option<Instant>) -> Result<Happening, RecvTimeoutError> {
+        match until {
             None => self.happenings.recv().map_err(RecvTimeoutError::from),
-            Some(limit) => {
-                let left = limit.saturating_duration_since(Instant::now());
+            Some(until) => {
+                let left = until.saturating_duration_since(Instant::now());
                 self.happenings.recv_timeout(left)
             }
         }
