@@ -11,6 +11,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 use nix::unistd::write;
@@ -21,6 +22,8 @@ use crate::stage::Stage;
 
 /// At most this much is kept for a sink that does not take it now.
 const QUEUE_BYTES: usize = 64 * 1024;
+/// The text of one record in the kernel's log.
+const RECORD_BYTES: usize = 900;
 
 /// One owner of all sinks, shared by handle on PID 1's single thread.
 #[derive(Debug, Clone)]
@@ -76,7 +79,24 @@ impl Sink {
                     self.queued -= line.len();
                     self.queue.pop_front();
                 }
-                Err(_) => return,
+                Err(Errno::EAGAIN | Errno::EINTR) => return,
+                // Never taken, such as EINVAL of a record that is too long for /dev/kmsg: it must
+                // not hold up what follows.
+                Err(_) => {
+                    self.queued -= line.len();
+                    self.queue.pop_front();
+                }
+            }
+        }
+    }
+}
+
+impl Sinks {
+    /// One record a line; /dev/kmsg refuses one of more than 976 bytes (printk.c, LOG_LINE_MAX).
+    fn log(&mut self, level: &str, text: &str) {
+        for line in text.lines() {
+            for piece in pieces(line, RECORD_BYTES) {
+                self.kmsg.push(format!("<{level}>orlop: {piece}\n"));
             }
         }
     }
@@ -130,15 +150,13 @@ impl Report {
 
     /// Only in the kernel's log.
     pub fn record(&self, text: &str) {
-        let mut sinks = self.0.borrow_mut();
-        sinks.kmsg.push(format!("<6>orlop: {text}\n"));
+        self.0.borrow_mut().log("6", text);
     }
 
     fn write(&self, level: &str, text: &str) {
         let mut sinks = self.0.borrow_mut();
         sinks.console.push(format!("{text}\r\n"));
-        let plain = strip_colours(text);
-        sinks.kmsg.push(format!("<{level}>orlop: {plain}\n"));
+        sinks.log(level, &strip_colours(text));
     }
 
     /// One event for programs.
@@ -184,6 +202,19 @@ pub fn uptime_ms() -> u64 {
     u64::try_from(boottime().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The text in pieces of at most `most` bytes, cut between characters.
+fn pieces(mut text: &str, most: usize) -> Vec<&str> {
+    let mut pieces = Vec::new();
+    while text.len() > most {
+        let cut = text.floor_char_boundary(most.max(4));
+        let (piece, rest) = text.split_at(cut);
+        pieces.push(piece);
+        text = rest;
+    }
+    pieces.push(text);
+    pieces
+}
+
 /// The text without its SGR sequences: the kernel's log escapes them into noise.
 fn strip_colours(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -206,6 +237,25 @@ mod tests {
     fn colours_do_not_reach_the_kernels_log() {
         assert_eq!(strip_colours("\x1b[33mlow\x1b[0m memory"), "low memory");
         assert_eq!(strip_colours("plain \x1b[1"), "plain ");
+    }
+
+    #[test]
+    fn a_record_that_is_refused_holds_up_nothing() {
+        let mut sink = Sink {
+            fd: Sink::open(Path::new("/dev/full")),
+            ..Sink::default()
+        };
+        sink.push("refused with ENOSPC\n".to_owned());
+        assert_eq!((sink.queue.len(), sink.queued), (0, 0));
+    }
+
+    #[test]
+    fn a_long_text_becomes_records_that_fit() {
+        let text = "ä".repeat(1000);
+        let cut = pieces(&text, RECORD_BYTES);
+        assert!(cut.iter().all(|piece| piece.len() <= RECORD_BYTES));
+        assert_eq!(cut.concat(), text);
+        assert_eq!(pieces("short", RECORD_BYTES), ["short"]);
     }
 
     #[test]
