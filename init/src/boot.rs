@@ -48,7 +48,10 @@ pub async fn boot() -> ! {
     let images = Path::new(load_config::IMAGES_ROOT);
     let load = async { load_config::run(config_root, images) };
     let config = stage(&report, Stage::LoadConfig, load).await;
-    emergency::allow_shell(config.machine.access.console == ConsoleAccess::Shell);
+    // Both: a system.toml that cannot be read falls back to its defaults, which allow a shell.
+    emergency::allow_shell(
+        info.console != "off" && config.machine.access.console == ConsoleAccess::Shell,
+    );
     if early.cmdline.emergency {
         emergency::enter_with_report(
             &report,
