@@ -31,12 +31,11 @@ pub async fn boot() -> ! {
     report.open_console();
     greet(&report);
     let early = ended(&report, Stage::EarlyMounts, handed_over, mounted);
-    if let Some(busybox) = early.busybox {
-        emergency::keep_busybox(busybox);
-    }
     let reaper = start_reaper(&report);
 
-    let info = stage(&report, Stage::KernelModules, kernel_modules::run(&reaper)).await;
+    // The modules load in a child: PID 1 has time for what it needs later.
+    let modules = stage(&report, Stage::KernelModules, kernel_modules::run(&reaper));
+    let (info, ()) = tokio::join!(modules, prepare(&report));
     emergency::allow_shell(info.console != "off");
     require_memory(&report, &info);
     let devices = stage(&report, Stage::Devices, devices::run()).await;
@@ -58,7 +57,7 @@ pub async fn boot() -> ! {
             "asked for by orlop.emergency on the kernel's command line",
         );
     }
-    let identify = identity::run(&reaper, &config.machine, info.epoch);
+    let identify = identity::run(&reaper, &config.machine, info.epoch, storage.persistent);
     let identity = stage(&report, Stage::Identity, identify).await;
 
     // From here on the loop owns everything; stage `network` runs in its background.
@@ -94,6 +93,15 @@ fn ended<T>(report: &Report, stage: Stage, started: Duration, how: Result<Done<T
             emergency::enter_with_report(report, &format!("stage {stage}: {reason}"))
         }
     }
+}
+
+/// What no stage waits for, and some later one needs: the emergency shell, before the initramfs is
+/// emptied; the filter that most services share.
+async fn prepare(report: &Report) {
+    if let Err(reason) = emergency::keep_shell() {
+        report.warn(&reason);
+    }
+    let _kept_for_all = orlop_container::seccomp::program(0);
 }
 
 fn greet(report: &Report) {

@@ -4,6 +4,7 @@
 //! gives a shell where `access` allows one, and goes on reaping. Its busybox sits in a sealed memfd,
 //! so that no disk and no initramfs is needed for it.
 
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
@@ -18,9 +19,22 @@ static BUSYBOX: OnceLock<OwnedFd> = OnceLock::new();
 /// Whether a shell is allowed; `[access] console = "off"` clears it.
 static SHELL_ALLOWED: AtomicBool = AtomicBool::new(true);
 
-/// Keeps the shell's program for later.
-pub fn keep_busybox(busybox: OwnedFd) {
-    let _second_call_is_none = BUSYBOX.set(busybox);
+/// Copies the shell's program into a sealed memory file, while the initramfs still holds it.
+///
+/// # Errors
+/// One sentence.
+pub fn keep_shell() -> Result<(), String> {
+    const PATH: &str = "/busybox";
+    let failed = |error: &dyn std::fmt::Display| {
+        format!("keeping {PATH} for the emergency console: {error}")
+    };
+    if BUSYBOX.get().is_none() {
+        let file = File::open(PATH).map_err(|error| failed(&error))?;
+        let copy = orlop_sys::memfd::sealed_copy(c"busybox", file.as_fd())
+            .map_err(|errno| failed(&errno))?;
+        let _another_was_first = BUSYBOX.set(copy);
+    }
+    Ok(())
 }
 
 /// Follows `[access] console`.
@@ -51,6 +65,8 @@ pub fn enter_with_report(report: &Report, reason: &str) -> ! {
 /// Says why, and stays.
 pub fn enter(reason: &str) -> ! {
     let how = "services that run are left running; `reboot -f` or `poweroff -f` ends the machine";
+    // An emergency that is earlier than the copy.
+    let _said_below = keep_shell();
     let shell = if SHELL_ALLOWED.load(Ordering::Relaxed) {
         BUSYBOX.get()
     } else {

@@ -16,7 +16,6 @@ mod requests;
 mod screen;
 mod service_info;
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::pending;
@@ -40,7 +39,9 @@ use crate::network::{NetworkEvent, NetworkHandle};
 use crate::ports;
 use crate::reaper::Reaper;
 use crate::report::Report;
-use crate::running::{CgroupWatch, RESOLV_CONF, RUN, SERVICES_CGROUP, STAGING, Shared, Unit};
+use crate::running::{
+    CgroupWatch, RESOLV_CONF, RUN, SERVICES_CGROUP, STAGING, Shared, Unit, settled,
+};
 use crate::shutdown;
 use crate::signals;
 use crate::stage::{Stage, chain};
@@ -145,13 +146,14 @@ impl Machine {
         let _no_jitter = fs::File::open("/dev/urandom")
             .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut seed));
         let supervisor = Supervisor::new(booted.config.services.values(), u64::from_ne_bytes(seed));
-        let units = booted
+        let units: BTreeMap<_, _> = booted
             .config
             .services
             .values()
             .zip(1_u32..)
             .map(|(service, index)| (service.name.clone(), Unit::new(service, index)))
             .collect();
+        let early = Unit::count_early(&units);
         let shared = Rc::new(Shared {
             network,
             cgroups,
@@ -168,8 +170,10 @@ impl Machine {
             events,
             calls,
             network_settled: tokio::sync::watch::Sender::new(false),
+            network_loaded: tokio::sync::watch::Sender::new(false),
+            early_launches: tokio::sync::watch::Sender::new(early),
             devices_settled: tokio::sync::watch::Sender::new(false),
-            overlay_loaded: Cell::new(false),
+            overlay: tokio::sync::OnceCell::new(),
         });
         Self {
             supervisor,
@@ -267,8 +271,10 @@ fn start_sources(shared: &Rc<Shared>, events: &mpsc::UnboundedSender<LoopEvent>)
     requests::listen_for_root(shared);
 }
 
-/// The batch `machine`: ports and the power button, off the path of the services.
+/// The batch `machine`: ports and the power button, off the path of the services. Modules load one
+/// after the other in the kernel, and more services wait for the network's.
 async fn machine_devices(shared: Rc<Shared>) {
+    settled(&shared.network_loaded).await;
     let modules = Path::new(SYSTEM_MODULES);
     if let Err(reason) = load_batch(&shared.reaper, modules, &shared.info.modules.machine).await {
         shared.report.warn(&reason);

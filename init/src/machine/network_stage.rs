@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
+use orlop_config::NetworkMode;
 use orlop_supervisor::{Event, Request, ServiceState};
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -15,18 +17,30 @@ use crate::running::{RESOLV_CONF, Shared, settled};
 use crate::stage::{Stage, chain};
 use crate::stages::kernel_modules::{SYSTEM_MODULES, load_batch};
 
+/// How long the first launches go before the modules of a network that no service waits for.
+const HEAD_START: Duration = Duration::from_secs(2);
+
 /// Loads what the network needs, brings it up with everything that is published, says how it went.
 pub(super) async fn run(
     shared: Rc<Shared>,
     published: Vec<PublishedService>,
     mut news: mpsc::UnboundedReceiver<NetworkEvent>,
 ) {
+    let bridged = |service: &PublishedService| service.network_mode == NetworkMode::Bridge;
+    if !published.iter().any(bridged) {
+        // Nobody waits for the network but its own services: the others' launches go first, as far
+        // as they are not held up by something else.
+        let mut launches = shared.early_launches.subscribe();
+        let done = launches.wait_for(|waiting| *waiting == 0);
+        let _held_up = tokio::time::timeout(HEAD_START, done).await;
+    }
     let started = boottime();
     let mut degraded = Vec::new();
     let modules = Path::new(SYSTEM_MODULES);
     if let Err(reason) = load_batch(&shared.reaper, modules, &shared.info.modules.network).await {
         degraded.push(reason);
     }
+    shared.network_loaded.send_replace(true);
     let network = &shared.network;
     // Told before `bring_up`, so that the rules are loaded once.
     for result in [network.publish(published).await, network.bring_up().await] {
@@ -62,12 +76,13 @@ impl Machine {
         match event {
             NetworkEvent::AddressAdded(address) => {
                 let text = format!("{}/{}", address.address, address.prefix_length);
-                let line = format!("    {:14} {text}", address.link.as_str());
                 // Once the boot is over the console belongs to whoever works there.
                 if self.booted_at.is_zero() {
-                    self.shared.report.line(&line);
+                    self.show_moment(address.link.as_str(), &text);
                 } else {
-                    self.shared.report.record(line.trim_start());
+                    self.shared
+                        .report
+                        .record(&format!("{} {text}", address.link.as_str()));
                 }
                 self.shared.report.event(&json!({
                     "event": "network",

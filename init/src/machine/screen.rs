@@ -16,23 +16,27 @@ impl Machine {
     /// while the machine runs is in the log and in `orlop ps`, not on the console.
     pub(crate) fn show_state(&self, service: &ServiceName, state: ServiceState, cause: &str) {
         let booting = self.booted_at.is_zero();
-        let after = since(self.shared.handed_over).as_secs_f64() * 1000.0;
         match state {
-            ServiceState::Up if booting => self.shared.report.line(&format!(
-                "  \x1b[32m✓\x1b[0m {:14} {after:7.1} ms  up{}",
-                service.as_str(),
-                self.units.get(service).map(ports_text).unwrap_or_default()
-            )),
-            ServiceState::Down if booting => self.shared.report.line(&format!(
-                "  \x1b[32m✓\x1b[0m {:14} {after:7.1} ms  {cause}",
-                service.as_str()
-            )),
+            ServiceState::Up if booting => {
+                let ports = self.units.get(service).map(ports_text).unwrap_or_default();
+                self.show_moment(service.as_str(), &format!("up{ports}"));
+            }
+            ServiceState::Down if booting => self.show_moment(service.as_str(), cause),
             ServiceState::Failed => self.shared.report.warn(&format!("  ! {service}: {cause}")),
             ServiceState::BackingOff if booting => {
                 self.shared.report.warn(&format!("  ! {service}: {cause}"));
             }
             _ => {}
         }
+    }
+
+    /// What is there since this moment of the boot: `at` sets it apart from the stages, which show
+    /// how long they took.
+    pub(super) fn show_moment(&self, name: &str, what: &str) {
+        let at = format!("at {:.3} s", since(self.shared.handed_over).as_secs_f64());
+        self.shared
+            .report
+            .line(&format!("  \x1b[32m✓\x1b[0m {name:14} {at:>10}  {what}"));
     }
 
     /// The last line of the boot.

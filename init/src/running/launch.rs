@@ -46,6 +46,11 @@ pub async fn launch(shared: Rc<Shared>, unit: Unit) {
         Err(reason) => Event::LaunchFailed { service, reason },
     };
     let _loop_never_ends = shared.events.send(LoopEvent::Supervisor(event));
+    if unit.ends_first_launch() {
+        shared
+            .early_launches
+            .send_modify(|waiting| *waiting = waiting.saturating_sub(1));
+    }
 }
 
 /// Everything in order; each step may wait, and what it makes is either kept for the service or gone
@@ -80,11 +85,12 @@ async fn wait_for_devices(shared: &Shared, unit: &Unit) {
 
 /// A writable root is an overlay, and only then its module is loaded.
 async fn load_overlay(shared: &Shared, unit: &Unit) -> Result<(), String> {
-    if unit.service.read_only || shared.overlay_loaded.replace(true) {
+    if unit.service.read_only {
         return Ok(());
     }
     let modules = Path::new(SYSTEM_MODULES);
-    load_batch(&shared.reaper, modules, &shared.info.modules.overlay).await
+    let load = || load_batch(&shared.reaper, modules, &shared.info.modules.overlay);
+    shared.overlay.get_or_init(load).await.clone()
 }
 
 fn prepare_cgroup(shared: &Shared, unit: &Unit) -> Result<(), String> {

@@ -11,14 +11,13 @@ mod passed;
 mod unit;
 mod volumes;
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use orlop_config::Machine;
 use orlop_container::private_proc::PrivateProc;
 use orlop_control::server::Incoming;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OnceCell, mpsc, watch};
 
 use crate::boot_info::BootInfo;
 use crate::logs::LogBroker;
@@ -74,10 +73,14 @@ pub struct Shared {
     pub calls: mpsc::Sender<Incoming>,
     /// Whether the stage `network` has ended, well or not.
     pub network_settled: watch::Sender<bool>,
+    /// Whether the batch `network` has been loaded, as far as it loads.
+    pub network_loaded: watch::Sender<bool>,
+    /// How many services that wait for no module are still before the end of their first launch.
+    pub early_launches: watch::Sender<usize>,
     /// Whether the batch `machine` has been loaded and its ports are named.
     pub devices_settled: watch::Sender<bool>,
-    /// Whether the batch `overlay` has been loaded.
-    pub overlay_loaded: Cell<bool>,
+    /// How the load of the batch `overlay` went, once somebody needed it.
+    pub overlay: OnceCell<Result<(), String>>,
 }
 
 /// Resolves once the watched value is true.

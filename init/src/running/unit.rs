@@ -1,12 +1,12 @@
 //! One service as PID 1 holds it: what is kept over restarts, and the main process while there is one.
 
 use std::cell::{Ref, RefCell, RefMut};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 
-use orlop_config::{NetworkMode, Service, Signal};
+use orlop_config::{NetworkMode, Service, ServiceName, Signal};
 use orlop_container::cgroup::Cgroup;
 use orlop_container::namespaces::{ID_COUNT, KeptNamespaces};
 use orlop_container::plan::namespace_spec;
@@ -39,6 +39,8 @@ pub(super) struct Held {
     pub(super) address: Option<Ipv4Addr>,
     pub(super) attached: bool,
     pub(super) control: Option<JoinHandle<()>>,
+    /// Whether its first launch is still to come and waits for no module.
+    pub(super) early: bool,
     /// The main process's pidfd, until it was reaped.
     pub(super) main: Option<Rc<OwnedFd>>,
     /// Names of the sockets that the main process was given for DHCP.
@@ -52,11 +54,32 @@ impl Unit {
     #[must_use]
     pub fn new(service: &Service, index: u32) -> Self {
         let own = namespace_spec(service, index.saturating_mul(ID_COUNT)).id_base;
-        Self {
+        let unit = Self {
             service: Rc::new(service.clone()),
             id_base: own.unwrap_or(0),
             held: Rc::default(),
-        }
+        };
+        unit.held_mut().early = !unit.waits_for_modules();
+        unit
+    }
+
+    /// How many of these wait for no module before their first launch.
+    #[must_use]
+    pub fn count_early(units: &BTreeMap<ServiceName, Self>) -> usize {
+        units.values().filter(|unit| unit.held().early).count()
+    }
+
+    /// Whether this is the end of the first launch of one of those.
+    #[must_use]
+    pub fn ends_first_launch(&self) -> bool {
+        std::mem::take(&mut self.held_mut().early)
+    }
+
+    fn waits_for_modules(&self) -> bool {
+        let mut devices = self.service.devices.iter();
+        self.is_bridged()
+            || self.holds(LEASE_GRANT)
+            || devices.any(|device| !device.source.exists())
     }
 
     pub(super) fn held(&self) -> Ref<'_, Held> {

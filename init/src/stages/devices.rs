@@ -54,18 +54,18 @@ pub async fn run() -> Result<Done<Devices>, Fatal> {
             state: find(STATE_SERIAL, &disks()),
         }));
     }
+    if let Some(devices) = choose(&disks()) {
+        return Ok(Done::from(devices));
+    }
     let deadline = boottime() + DEADLINE;
-    // Opened before the first look, so that no disk slips in between.
+    // Opened before the next look, so that no disk slips in between.
     let uevents = orlop_sys::uevent::open()
         .ok()
         .and_then(|socket| watch(socket, Interest::READABLE).ok());
     loop {
         let found = disks();
-        if let Some(system) = find(SYSTEM_SERIAL, &found) {
-            return Ok(Done::from(Devices {
-                system: SystemSource::Disk(system),
-                state: find(STATE_SERIAL, &found),
-            }));
+        if let Some(devices) = choose(&found) {
+            return Ok(Done::from(devices));
         }
         let left = deadline.saturating_sub(boottime());
         let waited = match &uevents {
@@ -78,6 +78,14 @@ pub async fn run() -> Result<Done<Devices>, Fatal> {
             return Err(Fatal(no_system(&found)));
         }
     }
+}
+
+/// The disks of a machine whose system is on one.
+fn choose(found: &[Disk]) -> Option<Devices> {
+    Some(Devices {
+        system: SystemSource::Disk(find(SYSTEM_SERIAL, found)?),
+        state: find(STATE_SERIAL, found),
+    })
 }
 
 async fn next_uevent(socket: &AsyncFd<OwnedFd>) {

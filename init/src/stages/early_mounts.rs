@@ -3,9 +3,7 @@
 //! PID 1 keeps its /proc and /sys bare: any mount over them would forbid a fresh proc in a
 //! service's user namespace (kernel-facts, mount_too_revealing in fs/namespace.c).
 
-use std::fs::{self, File};
-use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::fs;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
@@ -26,8 +24,6 @@ pub const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 pub struct EarlyMounts {
     /// The parsed command line.
     pub cmdline: Cmdline,
-    /// The emergency console's busybox, in memory: the initramfs it came in will be deleted.
-    pub busybox: Option<OwnedFd>,
 }
 
 /// PID 1 holds about ten descriptors for each service (pipes, namespaces, cgroup, sockets); the
@@ -106,15 +102,8 @@ pub fn run() -> Result<Done<EarlyMounts>, Fatal> {
         degraded.push(format!("chdir to /: {errno}"));
     }
     let cmdline = parse_cmdline(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
-    let busybox = match load_busybox(Path::new("/busybox")) {
-        Ok(fd) => Some(fd),
-        Err(reason) => {
-            degraded.push(reason);
-            None
-        }
-    };
     Ok(Done {
-        value: EarlyMounts { cmdline, busybox },
+        value: EarlyMounts { cmdline },
         degraded,
     })
 }
@@ -131,15 +120,4 @@ fn open_standard_streams() -> Result<(), Errno> {
     dup2_stdout(&console)?;
     dup2_stderr(&console)?;
     Ok(())
-}
-
-fn load_busybox(path: &Path) -> Result<OwnedFd, String> {
-    let failed = |error: &dyn std::fmt::Display| {
-        format!(
-            "keeping {} for the emergency console: {error}",
-            path.display()
-        )
-    };
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    orlop_sys::memfd::sealed_copy(c"busybox", file.as_fd()).map_err(|errno| failed(&errno))
 }

@@ -27,7 +27,7 @@ const LARGEST: u64 = 4096;
 const SEED_BYTES: usize = 512;
 
 /// Kernel settings of every machine, before `[sysctls]` of `system.toml` (Documentation/admin-guide/sysctl).
-const HARDENING: [(&str, &str); 11] = [
+const HARDENING: [(&str, &str); 10] = [
     ("fs.protected_fifos", "2"),
     ("fs.protected_hardlinks", "1"),
     ("fs.protected_regular", "2"),
@@ -36,7 +36,6 @@ const HARDENING: [(&str, &str); 11] = [
     ("kernel.kptr_restrict", "2"),
     ("kernel.panic_on_oops", "1"),
     ("kernel.perf_event_paranoid", "3"),
-    ("kernel.sysrq", "0"),
     ("kernel.unprivileged_bpf_disabled", "2"),
     ("kernel.yama.ptrace_scope", "1"),
 ];
@@ -52,7 +51,12 @@ pub struct Identity {
 ///
 /// # Errors
 /// Never: what fails is said.
-pub async fn run(reaper: &Reaper, machine: &Machine, epoch: u64) -> Result<Done<Identity>, Fatal> {
+pub async fn run(
+    reaper: &Reaper,
+    machine: &Machine,
+    epoch: u64,
+    persistent: bool,
+) -> Result<Done<Identity>, Fatal> {
     let mut degraded = Vec::new();
     if let Err(errno) = sethostname(&machine.hostname) {
         degraded.push(format!(
@@ -61,9 +65,18 @@ pub async fn run(reaper: &Reaper, machine: &Machine, epoch: u64) -> Result<Done<
         ));
     }
     apply_sysctls(&machine.sysctls, &mut degraded);
+    if !machine.sysctls.contains_key(SYSRQ) {
+        switch_sysrq_off(reaper.clone());
+    }
     set_clock_forward(epoch, Path::new("/state/clock"), &mut degraded);
     credit_seed(Path::new("/state/random-seed"));
-    let machine_id = machine_id(reaper, Path::new("/state/machine-id"), &mut degraded).await;
+    let machine_id = machine_id(
+        reaper,
+        Path::new("/state/machine-id"),
+        persistent,
+        &mut degraded,
+    )
+    .await;
     Ok(Done {
         value: Identity { machine_id },
         degraded,
@@ -80,6 +93,18 @@ fn apply_sysctls(wanted: &BTreeMap<String, String>, degraded: &mut Vec<String>) 
             degraded.push(format!("sysctl {key} = {value}: {error}"));
         }
     }
+}
+
+const SYSRQ: &str = "kernel.sysrq";
+
+/// No magic keys on the console (Documentation/admin-guide/sysrq). The kernel waits some 20 ms for
+/// its readers to notice, so a child waits with it.
+fn switch_sysrq_off(reaper: Reaper) {
+    tokio::task::spawn_local(async move {
+        let write = || fs::write(sysctl_path(SYSRQ), "0").map_err(errno);
+        // A kernel without magic keys has no such file.
+        let _absent = children::run(&reaper, DEADLINE, &[], write).await;
+    });
 }
 
 /// `net.core.somaxconn` is `/proc/sys/net/core/somaxconn`; a slash in the key stands for a dot in a
@@ -145,7 +170,12 @@ fn read_small(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// The machine's id: read, or made and kept.
-async fn machine_id(reaper: &Reaper, path: &Path, degraded: &mut Vec<String>) -> String {
+async fn machine_id(
+    reaper: &Reaper,
+    path: &Path,
+    persistent: bool,
+    degraded: &mut Vec<String>,
+) -> String {
     if let Ok(bytes) = read_small(path)
         && let Some(id) = parse_machine_id(&String::from_utf8_lossy(&bytes))
     {
@@ -157,6 +187,9 @@ async fn machine_id(reaper: &Reaper, path: &Path, degraded: &mut Vec<String>) ->
         degraded.push(format!("making a machine-id: {error}"));
     }
     let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    if !persistent {
+        return id;
+    }
     let kept = children::run(reaper, DEADLINE, &[], || {
         write_durably(path, format!("{id}\n").as_bytes())
     })
@@ -179,8 +212,6 @@ fn parse_machine_id(text: &str) -> Option<String> {
 /// # Errors
 /// The first errno.
 pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Errno> {
-    let errno =
-        |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32));
     let beside = path.with_extension("new");
     let mut file = File::create(&beside).map_err(errno)?;
     file.write_all(bytes).map_err(errno)?;
@@ -192,6 +223,11 @@ pub fn write_durably(path: &Path, bytes: &[u8]) -> Result<(), Errno> {
         .map_err(errno)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` passes it")]
+fn errno(error: io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32))
+}
+
 /// What a machine leaves for its next boot: the time, and a seed. Runs in a child at shutdown.
 ///
 /// # Errors
@@ -200,8 +236,8 @@ pub fn save_for_next_boot(state: &Path) -> Result<(), Errno> {
     write_durably(&state.join("clock"), b"")?;
     let mut seed = vec![0_u8; SEED_BYTES];
     File::open("/dev/urandom")
-        .and_then(|mut file| io::Read::read_exact(&mut file, &mut seed))
-        .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))?;
+        .and_then(|mut file| file.read_exact(&mut seed))
+        .map_err(errno)?;
     write_durably(&state.join("random-seed"), &seed)
 }
 
