@@ -24,7 +24,8 @@ test:
 # The same code with full counts; seeds are printed.
 soak:
 	@.ci/setup test
-	@PROPTEST_CASES=$${PROPTEST_CASES:-20000} ORLOP_ROUNDS=$${ORLOP_ROUNDS:-50} .ci/test
+	@PROPTEST_CASES=$${PROPTEST_CASES:-20000} ORLOP_ROUNDS=$${ORLOP_ROUNDS:-20} \
+		ORLOP_STEPS=$${ORLOP_STEPS:-100000000} .ci/test
 
 # How long ten isolated services take, beside the kernel's own price; writes docs/benchmarks.md.
 # ROUNDS= boots of each variant.

@@ -33,8 +33,10 @@ pub fn redis(port: u16, words: &[&str]) -> Result<String> {
     loop {
         let mut client = Command::new("redis-cli");
         let answer = run(client.args(["-p", &port.to_string()]).args(words))?;
-        // As with curl: QEMU accepts, and the connection is reset while nobody listens inside.
-        if answer.status == 0 || Instant::now() >= limit {
+        // As with curl: QEMU accepts, and the connection is reset while nobody listens inside. Redis
+        // itself says LOADING while it reads its data.
+        let ready = answer.status == 0 && !answer.stdout.starts_with("LOADING");
+        if ready || Instant::now() >= limit {
             return Ok(answer.success()?.trim_end().to_owned());
         }
         std::thread::sleep(Duration::from_millis(200));

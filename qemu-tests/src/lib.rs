@@ -29,6 +29,15 @@ pub use shared::{Held, Shared};
 pub use tool::{Outcome, orlop};
 pub use vm::Vm;
 
+/// How often a test repeats what is worth repeating: `ORLOP_ROUNDS`, which `make soak` sets, or once.
+#[must_use]
+pub fn rounds() -> usize {
+    std::env::var("ORLOP_ROUNDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1)
+}
+
 /// No wait in a test is longer. A boot takes seconds; two of them at a time on two busy cores
 /// without KVM take their time.
 pub const HANG_LIMIT: Duration = Duration::from_secs(120);

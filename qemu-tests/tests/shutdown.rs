@@ -1,6 +1,6 @@
 //! Power off, reboot and halt: how each is asked for, how each ends, and what is kept.
 
-use orlop_qemu_tests::{MachineBuilder, Vm, redis};
+use orlop_qemu_tests::{MachineBuilder, Vm, redis, rounds};
 use serde_json::json;
 
 fn boot(services: &[&str]) -> anyhow::Result<Vm> {
@@ -25,13 +25,15 @@ fn state_is_kept_over_reboot_and_power_off() {
     vm.wait_address_after(0).unwrap();
     assert_eq!(ask(&vm, &["set", "kept", "yes"]), "OK");
 
-    let mark = vm.mark();
-    vm.orlop(&["reboot"]).unwrap();
-    is_shutdown(&vm, "reboot").unwrap();
-    vm.wait_event_after(mark, "the second boot", |e| e["event"] == "boot-complete")
-        .unwrap();
-    vm.wait_address_after(mark).unwrap();
-    assert_eq!(ask(&vm, &["get", "kept"]), "yes");
+    for _ in 0..rounds() {
+        let mark = vm.mark();
+        vm.orlop(&["reboot"]).unwrap();
+        is_shutdown(&vm, "reboot").unwrap();
+        vm.wait_event_after(mark, "the next boot", |e| e["event"] == "boot-complete")
+            .unwrap();
+        vm.wait_address_after(mark).unwrap();
+        assert_eq!(ask(&vm, &["get", "kept"]), "yes");
+    }
 
     vm.orlop(&["poweroff"]).unwrap();
     vm.run_again().unwrap();
@@ -46,6 +48,18 @@ fn the_power_button_powers_off() {
     vm.qmp("system_powerdown", &json!({})).unwrap();
     is_shutdown(&vm, "poweroff").unwrap();
     assert_eq!(vm.wait_exit().unwrap(), 0);
+}
+
+#[test]
+fn ctrl_alt_del_reboots() {
+    let vm = boot(&["log"]).unwrap();
+    let mark = vm.mark();
+    let key = |code: &str| json!({"type": "qcode", "data": code});
+    let keys = json!({"keys": [key("ctrl"), key("alt"), key("delete")]});
+    vm.qmp("send-key", &keys).unwrap();
+    is_shutdown(&vm, "reboot").unwrap();
+    vm.wait_event_after(mark, "the second boot", |e| e["event"] == "boot-complete")
+        .unwrap();
 }
 
 #[test]

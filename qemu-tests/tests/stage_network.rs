@@ -1,6 +1,6 @@
 //! Stage `network`: never holds up the boot.
 
-use orlop_qemu_tests::MachineBuilder;
+use orlop_qemu_tests::{MachineBuilder, curl};
 use serde_json::json;
 
 /// A network device on a hub that leads nowhere: the link is up and nobody answers.
@@ -33,4 +33,15 @@ fn without_any_network_device_the_boot_completes() {
     let vm = machine.argument("--no-network").boot().unwrap();
     vm.wait_boot().unwrap();
     vm.wait_service("log", "up").unwrap();
+}
+
+#[test]
+fn a_static_address_needs_no_dhcp_service() {
+    let system = "[network.links.eth0]\naddresses = [\"10.0.2.15/24\"]\ngateway = \"10.0.2.2\"\n";
+    let machine = MachineBuilder::with(&["nginx"]).unwrap();
+    let vm = machine.file("system.toml", system).boot().unwrap();
+    let event = vm.wait_address_after(0).unwrap();
+    assert_eq!(event["address"], "10.0.2.15/24");
+    vm.wait_service("nginx", "up").unwrap();
+    curl(vm.forward(8080).unwrap(), "/").unwrap();
 }

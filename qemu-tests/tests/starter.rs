@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use orlop_qemu_tests::{MachineBuilder, Shared, curl, redis};
+use orlop_qemu_tests::{MachineBuilder, Shared, curl, redis, rounds};
 use serde_json::Value;
 
 static VM: LazyLock<Shared> =
@@ -58,7 +58,7 @@ fn a_good_boot_fits_one_screen() {
 #[test]
 fn kill_9_of_each_main_process_brings_the_service_back() {
     let vm = VM.hold().unwrap();
-    for service in SERVICES {
+    for service in SERVICES.repeat(rounds()) {
         let before = vm.wait_service(service, "up").unwrap();
         let mark = vm.mark();
         // The answer may be lost: the gateway that carries it is one of those killed.
