@@ -33,13 +33,13 @@ impl Runtime {
         let find = |name: &str| {
             let path = folder.join(name);
             if !path.is_file() {
-                bail!("{}: not there; run `make`, which builds it", path.display());
+                bail!("{}: not there; run `make programs`, which builds it", path.display());
             }
             let elf = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
             match needs_loader(&elf) {
                 Some(false) => Ok(path),
                 Some(true) => bail!(
-                    "{}: needs a dynamic loader; run `make`, which builds it static",
+                    "{}: needs a dynamic loader; run `make programs`, which builds it static",
                     path.display()
                 ),
                 None => bail!("{}: not a program for x86-64", path.display()),
@@ -114,7 +114,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let error = Runtime::find(Some(folder.path())).unwrap_err().to_string();
         assert!(
-            error.ends_with("init: not there; run `make`, which builds it"),
+            error.ends_with("init: not there; run `make programs`, which builds it"),
             "{error}"
         );
     }

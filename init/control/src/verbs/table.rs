@@ -12,7 +12,7 @@ const HEADER: [&str; 7] = [
     "ISOLATION",
 ];
 
-/// The table of `ps`, and below it why services that should run do not.
+/// The table of `ps`, as narrow as it can be: the starter's fits a serial line's 80 columns. Below it why services that should run do not.
 #[must_use]
 pub fn services(list: &[ServiceInfo]) -> String {
     let rows: Vec<[String; 7]> = list.iter().map(row).collect();
@@ -42,7 +42,7 @@ pub fn services(list: &[ServiceInfo]) -> String {
 fn line(cells: &[String; 7], widths: &[usize]) -> String {
     let padded = cells.iter().zip(widths);
     let text: String = padded
-        .map(|(cell, width)| format!("{cell:width$}   "))
+        .map(|(cell, width)| format!("{cell:width$}  "))
         .collect();
     format!("{}\n", text.trim_end())
 }
@@ -86,7 +86,11 @@ fn state(service: &ServiceInfo) -> String {
 fn port(port: &Port) -> String {
     let address = port.host_ip.map(|ip| format!("{ip}:")).unwrap_or_default();
     let (published, target) = (port.published, port.target);
-    format!("{address}{published}->{target}/{}", port.protocol)
+    let protocol = match port.protocol.as_str() {
+        "tcp" => String::new(),
+        other => format!("/{other}"),
+    };
+    format!("{address}{published}->{target}{protocol}")
 }
 
 /// A duration in its two largest units: `12s`, `3m 4s`, `2h 5m`, `4d 3h`.
@@ -145,17 +149,20 @@ mod tests {
     fn the_table() {
         let mut web = service("web", State::Up);
         web.address = Some(Ipv4Addr::new(172, 29, 0, 2));
-        let tcp = |host_ip, published, target| Port {
+        let port = |host_ip, published, target, protocol: &str| Port {
             host_ip,
             published,
             target,
-            protocol: "tcp".to_owned(),
+            protocol: protocol.to_owned(),
         };
-        web.ports = vec![tcp(None, 8080, 80), tcp(Some(Ipv4Addr::LOCALHOST), 1, 2)];
+        web.ports = vec![
+            port(None, 8080, 80, "tcp"),
+            port(Some(Ipv4Addr::LOCALHOST), 1, 2, "udp"),
+        ];
         let text = services(&[web, service("database", State::BackingOff)]);
         let expected = "\
 NAME       IMAGE      STATE                       RESTARTS   PORTS                              ADDRESS      ISOLATION
-web        web        up 3m 4s                    2          8080->80/tcp, 127.0.0.1:1->2/tcp   172.29.0.2   restricted
+web        web        up 3m 4s                    2          8080->80, 127.0.0.1:1->2/udp   172.29.0.2   restricted
 database   database   backing-off 3m 4s (exit 1)  2          -                                  -            restricted
 database: exited with code 1
 ";
@@ -166,7 +173,7 @@ database: exited with code 1
             words.collect::<Vec<_>>()
         };
         assert_eq!(squeezed(&text), squeezed(expected));
-        let column = |line: &str| line.rfind("   ");
+        let column = |line: &str| line.rfind("  ");
         let mut lines = text.lines();
         let first = column(lines.next().unwrap());
         assert_eq!(column(lines.next().unwrap()), first);
