@@ -33,11 +33,12 @@ mod tests;
 
 use std::net::Ipv4Addr;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use orlop_config::{NetworkConfig, NetworkMode, PublishedPort, ServiceName};
 use orlop_control::Lease;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 pub use error::NetworkError;
 pub use event::{LinkAddress, NetworkEvent};
@@ -56,6 +57,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct NetworkHandle {
     requests: mpsc::Sender<Request>,
+    /// Whose turn it is: the deadline is that of one request, not of all those before it.
+    turn: Rc<Mutex<()>>,
 }
 
 /// What a service publishes.
@@ -78,7 +81,7 @@ impl NetworkHandle {
         let (events, receiver) = mpsc::unbounded_channel();
         let (requests, queue) = mpsc::channel(64);
         tokio::spawn(owner::run(config, events, queue));
-        (Self { requests }, receiver)
+        (Self::to(requests), receiver)
     }
 
     /// Makes the bridge and loads the ruleset (the modules must be there), writes the kernel's
@@ -200,10 +203,16 @@ impl NetworkHandle {
         self.ask(Request::Addresses).await
     }
 
+    fn to(requests: mpsc::Sender<Request>) -> Self {
+        let turn = Rc::default();
+        Self { requests, turn }
+    }
+
     async fn ask<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<T>) -> Request,
     ) -> Result<T, NetworkError> {
+        let _turn = self.turn.lock().await;
         let (answer, answered) = oneshot::channel();
         let exchange = async {
             self.requests

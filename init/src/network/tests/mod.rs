@@ -4,6 +4,7 @@
 mod changes;
 mod leases;
 mod services;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd as _, OwnedFd};
