@@ -46,8 +46,13 @@ impl Machine {
         let up = self.count(ServiceState::Up);
         let all = self.units.len() + self.shared.broken.len();
         let report = &self.shared.report;
+        let others = if up < all {
+            "; the others: orlop ps"
+        } else {
+            ""
+        };
         report.line(&format!(
-            "\x1b[1mReady\x1b[0m in {:.2} s: {up} of {all} services up",
+            "\x1b[1mReady\x1b[0m in {:.2} s: {up} of {all} services up{others}",
             took.as_secs_f64()
         ));
         for waiting in std::mem::take(&mut self.waiting_for_boot) {
