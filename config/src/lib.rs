@@ -17,7 +17,7 @@ mod service;
 mod tree;
 mod value;
 
-pub use check::{Checked, Sources, check};
+pub use check::{Checked, Content, Sources, check};
 pub use diagnostic::{Diagnostic, Severity, SourceFile};
 pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkConfig};
 pub use nearest::nearest;

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use orlop_config::{Checked, Diagnostic, Severity, SourceFile, Sources};
+use orlop_config::{Checked, Content, Sources};
 
 use crate::catalogue;
 use crate::tree::{Blob, Node, Tree};
@@ -22,7 +22,6 @@ pub struct MachineFolder {
     /// Each service's whole folder, by name.
     pub services: BTreeMap<String, Tree>,
     sources: Sources,
-    unreadable: Vec<Diagnostic>,
 }
 
 impl MachineFolder {
@@ -55,22 +54,21 @@ impl MachineFolder {
                 images: catalogue::images(),
                 ..Sources::default()
             },
-            unreadable: Vec::new(),
             path,
         };
-        folder.sources.system = folder.read("system.toml", false);
+        let system = read(&folder.path.join("system.toml"));
+        folder.sources.add_system(system);
         for name in folder.service_names()? {
-            let shown = format!("services/{name}/service.toml");
-            if let Some(source) = folder.read(&shown, true) {
-                folder.sources.services.insert(name.clone(), source);
-            }
             let path = folder.path.join("services").join(&name);
+            let content = read(&path.join("service.toml"));
+            folder.sources.add_service(&name, content);
             match load_tree(&path) {
                 Ok(tree) => {
                     folder.services.insert(name, tree);
                 }
                 Err(error) => {
-                    folder.refuse(&shown, 1, &format!("the folder cannot be read: {error:#}"))
+                    let why = Content::Unreadable(format!("{error:#}"));
+                    folder.sources.add_service(&name, why);
                 }
             }
         }
@@ -80,24 +78,7 @@ impl MachineFolder {
     /// Checks everything: every finding of every file, those of the reading included.
     #[must_use]
     pub fn check(&self) -> Checked {
-        let mut checked = orlop_config::check(&self.sources);
-        for diagnostic in &self.unreadable {
-            let service = diagnostic
-                .file
-                .strip_prefix("services/")
-                .and_then(|rest| rest.split('/').next());
-            if let Some(service) = service {
-                checked.services.retain(|name, _| name.as_str() != service);
-                checked
-                    .broken
-                    .insert(service.to_owned(), diagnostic.to_string());
-            }
-        }
-        checked.diagnostics.extend(self.unreadable.iter().cloned());
-        checked
-            .diagnostics
-            .sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
-        checked
+        orlop_config::check(&self.sources)
     }
 
     /// `system.toml` as written; `None` when there is none.
@@ -127,50 +108,13 @@ impl MachineFolder {
         names.sort();
         Ok(names)
     }
+}
 
-    /// A manifest's text; what is wrong with it becomes a diagnostic.
-    fn read(&mut self, shown: &str, required: bool) -> Option<SourceFile> {
-        match fs::read(self.path.join(shown)) {
-            Ok(bytes) => match String::from_utf8(bytes) {
-                Ok(text) => {
-                    return Some(SourceFile {
-                        path: shown.to_owned(),
-                        text,
-                    });
-                }
-                Err(error) => {
-                    let good = error.utf8_error().valid_up_to();
-                    let before = error.as_bytes().get(..good).unwrap_or_default();
-                    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-                    self.refuse(shown, line, "not UTF-8 text; save the file as UTF-8");
-                }
-            },
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if required {
-                    self.refuse(
-                        shown,
-                        1,
-                        "the file is missing; write one, or remove the folder",
-                    );
-                }
-            }
-            Err(error) => self.refuse(shown, 1, &format!("the file cannot be read: {error}")),
-        }
-        None
-    }
-
-    fn refuse(&mut self, shown: &str, line: usize, message: &str) {
-        self.unreadable.push(Diagnostic {
-            severity: Severity::Error,
-            file: shown.to_owned(),
-            line,
-            column: 1,
-            line_text: String::new(),
-            caret: 0,
-            caret_width: 1,
-            key: String::new(),
-            message: message.to_owned(),
-        });
+fn read(path: &Path) -> Content {
+    match fs::read(path) {
+        Ok(bytes) => Content::Bytes(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Content::Missing,
+        Err(error) => Content::Unreadable(error.to_string()),
     }
 }
 
@@ -238,7 +182,10 @@ mod tests {
     fn unreadable_manifests_are_diagnostics_of_their_services() {
         let folder = machine(&[
             ("system.toml", b""),
-            ("services/bad/service.toml", b"# one\n\xff\n"),
+            (
+                "services/bad/service.toml",
+                b"image = \"nginx\"\n# \xff\ncommand = [\"/x\"]\n",
+            ),
             ("services/none/readme", b""),
         ]);
         let checked = MachineFolder::load(folder.path()).unwrap().check();
@@ -250,7 +197,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "services/bad/service.toml:2:1: not UTF-8 text; save the file as UTF-8",
+                "services/bad/service.toml:2:3: a character here is not UTF-8; write the file in UTF-8",
                 "services/none/service.toml:1:1: the file is missing; write one, or remove the folder",
             ]
         );

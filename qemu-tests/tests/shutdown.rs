@@ -63,6 +63,25 @@ fn ctrl_alt_del_reboots() {
 }
 
 #[test]
+fn a_stop_that_comes_before_the_handlers_is_heard_all_the_same() {
+    // The handler is installed after a while, during which the kernel drops the signal.
+    let script = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; trap 'exit 0' TERM; busybox sleep 1000000 & wait";
+    let machine = MachineBuilder::with(&["gateway", "log"]).unwrap();
+    let slow = machine.shell_service("slow", script, "stop_grace_period = \"100s\"");
+    let mut vm = slow.boot().unwrap();
+    vm.wait_service("slow", "up").unwrap();
+    vm.wait_service("gateway", "up").unwrap();
+    vm.orlop(&["poweroff"]).unwrap();
+    assert_eq!(vm.wait_exit().unwrap(), 0);
+    let events = vm.events();
+    let down = events
+        .iter()
+        .find(|e| e["service"] == "slow" && e["state"] == "down");
+    let cause = down.unwrap()["cause"].as_str().unwrap();
+    assert!(!cause.contains("kill"), "{cause}");
+}
+
+#[test]
 fn sigterm_for_orlop_run_powers_off() {
     let mut vm = boot(&["nginx"]).unwrap();
     vm.terminate().unwrap();

@@ -3,25 +3,15 @@
 mod cycles;
 mod names;
 mod ports;
+mod sources;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::parse::{Draft, MachineDraft, parse_machine, parse_service};
 use crate::tree::{Findings, Place, quoted};
-use crate::{ConsoleAccess, Diagnostic, Machine, Service, ServiceName, Severity, SourceFile};
-
-/// Everything that a machine's manifests are read from.
-#[derive(Debug, Clone, Default)]
-pub struct Sources {
-    /// `system.toml`; defaults for all of it when absent.
-    pub system: Option<SourceFile>,
-    /// Folder name → `service.toml`.
-    pub services: BTreeMap<String, SourceFile>,
-    /// Images that exist beside those that the services' `build`s make (the catalogue's, or in the
-    /// machine all that the system image holds).
-    pub images: BTreeSet<String>,
-}
+use crate::{ConsoleAccess, Diagnostic, Machine, Service, ServiceName, Severity};
+pub use sources::{Content, Sources};
 
 /// What the check found. A broken section of `system.toml` falls back to its defaults; a broken
 /// service is left out and named; the rest is good to run.
@@ -78,7 +68,12 @@ pub fn check(sources: &Sources) -> Checked {
     }
 
     names::check_images(&mut files, &sources.images);
-    names::check_dependencies(&mut files, misnamed.keys().map(String::as_str));
+    let unread = sources
+        .unreadable
+        .keys()
+        .filter(|folder| !folder.is_empty());
+    let elsewhere = misnamed.keys().chain(unread).map(String::as_str);
+    names::check_dependencies(&mut files, elsewhere);
     names::check_volumes(&mut files, &mut machine);
     ports::check_ports(&mut files);
     let cyclic = cycles::check_cycles(&mut files);
@@ -90,6 +85,13 @@ pub fn check(sources: &Sources) -> Checked {
         let found = findings.into_diagnostics();
         broken.extend(first_error(&found).map(|sentence| (folder.clone(), sentence)));
         by_folder.insert(folder, found);
+    }
+    for (folder, finding) in &sources.unreadable {
+        if folder.is_empty() {
+            continue;
+        }
+        broken.insert(folder.clone(), finding.to_string());
+        by_folder.insert(folder.clone(), vec![finding.clone()]);
     }
     for (name, file) in files {
         let found = file.findings.into_diagnostics();
@@ -131,14 +133,12 @@ fn machine_of(sources: &Sources) -> (MachineDraft, Vec<Diagnostic>) {
             (draft, findings.into_diagnostics())
         }
         None => {
-            let machine = Machine::default();
-            (
-                MachineDraft {
-                    machine,
-                    volumes_known: true,
-                },
-                Vec::new(),
-            )
+            let unreadable = sources.unreadable.get("");
+            let draft = MachineDraft {
+                machine: Machine::default(),
+                volumes_known: unreadable.is_none(),
+            };
+            (draft, unreadable.cloned().into_iter().collect())
         }
     }
 }

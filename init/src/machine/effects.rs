@@ -15,8 +15,14 @@ impl Machine {
         match effect {
             Effect::Launch { service } => self.launch(&service),
             Effect::Signal { service, signal } => {
+                let status = self.supervisor.status(&service);
+                let stopping = status.is_some_and(|status| status.state == ServiceState::Stopping);
                 if let Some(unit) = self.units.get(&service) {
-                    unit.signal(signal);
+                    if stopping && signal == unit.service.stop_signal {
+                        unit.stop(signal);
+                    } else {
+                        unit.signal(signal);
+                    }
                 }
             }
             Effect::KillCgroup { service } => {

@@ -24,7 +24,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use orlop_config::{Checked, Service, ServiceName};
+use orlop_config::{Checked, Diagnostic, Service, ServiceName, Severity};
 use orlop_container::cgroup;
 use orlop_container::private_proc::PrivateProc;
 use orlop_control::server::{Incoming, Responder};
@@ -54,6 +54,9 @@ pub(crate) use requests::bind;
 
 /// Control calls that wait for the loop at the most; further ones wait in their connections.
 const CALLS: usize = 16;
+
+/// A person at the console wonders after this long what a shutdown waits for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the stages hand to the loop.
 #[derive(Debug)]
@@ -87,6 +90,8 @@ pub enum LoopEvent {
     DhcpLinks(Vec<String>),
     /// The machine shall end.
     Shutdown(Shutdown),
+    /// The end of the machine takes its time.
+    StillStopping,
 }
 
 /// PID 1 after the boot.
@@ -98,11 +103,13 @@ pub(crate) struct Machine {
     pub(crate) booted_at: Duration,
     /// Who waits for the end of the boot.
     pub(crate) waiting_for_boot: Vec<Responder>,
+    /// What was asked for first.
+    ending: Option<Shutdown>,
     ended: Option<Shutdown>,
 }
 
 /// Runs the machine until it ends.
-pub async fn run(booted: Booted) -> ! {
+pub async fn run(mut booted: Booted) -> ! {
     let started = boottime();
     let (events, mut inbox) = mpsc::unbounded_channel();
     let (calls, mut incoming) = mpsc::channel(CALLS);
@@ -119,13 +126,12 @@ pub async fn run(booted: Booted) -> ! {
     };
     prepare_run(&report);
     enable_controllers(&report, booted.config.services.values());
+    let findings = std::mem::take(&mut booted.config.diagnostics);
     let mut machine = Machine::new(booted, events.clone(), calls, network, cgroups, proc);
     start_sources(&machine.shared, &events);
     let stage = network_stage::run(machine.shared.clone(), machine.published(), news);
     tokio::task::spawn_local(stage);
-    for (name, reason) in machine.shared.broken.clone() {
-        report.warn(&format!("  {name} is left out: {reason}"));
-    }
+    tell_left_out(&report, &findings, &machine.shared.broken);
     machine.step(Event::Boot);
     report.stage(Stage::Supervise, boottime().saturating_sub(started), &[]);
     let kind = machine.turn(&mut inbox, &mut incoming).await;
@@ -182,6 +188,7 @@ impl Machine {
             requests: Requests::default(),
             booted_at: Duration::ZERO,
             waiting_for_boot: Vec::new(),
+            ending: None,
             ended: None,
         }
     }
@@ -215,6 +222,7 @@ impl Machine {
             LoopEvent::Network(event) => self.network_event(event),
             LoopEvent::DhcpLinks(links) => self.dhcp_links(&links),
             LoopEvent::Shutdown(kind) => self.shut_down(kind),
+            LoopEvent::StillStopping => self.show_waiting(),
         }
     }
 
@@ -225,14 +233,29 @@ impl Machine {
         }
     }
 
+    /// The first request holds (the supervisor's table); a later one changes nothing.
     pub(crate) fn shut_down(&mut self, kind: Shutdown) {
         let word = shutdown::name(kind);
+        if let Some(first) = self.ending {
+            let first = shutdown::name(first);
+            let report = &self.shared.report;
+            report.record(&format!("{word} asked for during {first}: {first} goes on"));
+            return;
+        }
+        self.ending = Some(kind);
         self.shared
             .report
             .line(&format!("Stopping services for {word}…"));
         self.shared
             .report
             .event(&serde_json::json!({"event": "shutdown", "kind": word}));
+        let events = self.shared.events.clone();
+        tokio::task::spawn_local(async move {
+            loop {
+                tokio::time::sleep(PATIENCE).await;
+                let _loop_never_ends = events.send(LoopEvent::StillStopping);
+            }
+        });
         self.step(Event::Shutdown(kind));
     }
 
@@ -288,6 +311,24 @@ async fn machine_devices(shared: Rc<Shared>) {
     shared.devices_settled.send_replace(true);
     ports::power_button().await;
     let _loop_never_ends = shared.events.send(LoopEvent::Shutdown(Shutdown::PowerOff));
+}
+
+/// Every error of every service that is left out, in the words of `orlop check`, and who else is left
+/// out for its sake.
+fn tell_left_out(report: &Report, findings: &[Diagnostic], broken: &BTreeMap<String, String>) {
+    let mut told = Vec::new();
+    for finding in findings {
+        if finding.severity == Severity::Error && finding.file.starts_with("services/") {
+            let sentence = finding.to_string();
+            report.warn(&format!("  ! {sentence}"));
+            told.push(sentence);
+        }
+    }
+    for (name, reason) in broken {
+        if !told.contains(reason) {
+            report.warn(&format!("  ! {name}: {reason}"));
+        }
+    }
 }
 
 /// Directories that only PID 1 uses, and the cgroup that all services' cgroups are in.

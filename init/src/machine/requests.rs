@@ -136,6 +136,14 @@ impl Machine {
             let _client_gone = hand_over.refuse(&error);
             return;
         }
+        let left_out = asked.and_then(|name| self.shared.broken.get_key_value(name));
+        if let Some((name, reason)) = left_out {
+            let _client_gone = hand_over.refuse(&ControlError::Failed {
+                name: name.clone(),
+                reason: format!("has no log, it is left out: {reason}"),
+            });
+            return;
+        }
         let reader = self.units.values().find(|unit| unit.reads_logs());
         let is_up = reader.is_some_and(|unit| {
             self.supervisor
@@ -176,7 +184,8 @@ impl Machine {
 
     fn list(&self) -> Vec<ServiceInfo> {
         let now = boottime();
-        self.units
+        let mut services: Vec<ServiceInfo> = self
+            .units
             .values()
             .filter_map(|unit| {
                 let status = self.supervisor.status(&unit.service.name)?;
@@ -188,7 +197,9 @@ impl Machine {
                     .iter()
                     .map(|(name, reason)| broken_info(name, reason)),
             )
-            .collect()
+            .collect();
+        services.sort_by(|a, b| a.name.cmp(&b.name));
+        services
     }
 
     fn info(&self, reply: Responder) {

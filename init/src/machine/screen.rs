@@ -15,7 +15,12 @@ impl Machine {
     /// One line for each service that comes up during the boot or fails at any time; a restart
     /// while the machine runs is in the log and in `orlop ps`, not on the console.
     pub(crate) fn show_state(&self, service: &ServiceName, state: ServiceState, cause: &str) {
-        let booting = self.booted_at.is_zero();
+        // The first start and the first failure of each: a crash loop must not scroll the boot away.
+        let restarts = self
+            .supervisor
+            .status(service)
+            .map_or(0, |status| status.restarts);
+        let booting = self.booted_at.is_zero() && restarts == 0;
         match state {
             ServiceState::Up if booting => {
                 let ports = self.units.get(service).map(ports_text).unwrap_or_default();
@@ -27,6 +32,27 @@ impl Machine {
                 self.shared.report.warn(&format!("  ! {service}: {cause}"));
             }
             _ => {}
+        }
+    }
+
+    /// Who a shutdown still waits for, and for how long at the most.
+    pub(super) fn show_waiting(&self) {
+        let waiting: Vec<String> = self
+            .supervisor
+            .services()
+            .filter(|(_, status)| status.state == ServiceState::Stopping)
+            .filter_map(|(name, _)| self.units.get(name))
+            .map(|unit| {
+                let grace = unit.service.stop_grace_period.as_secs_f64();
+                format!(
+                    "{} (killed {grace:.0} s after it was asked)",
+                    unit.service.name
+                )
+            })
+            .collect();
+        if !waiting.is_empty() {
+            let report = &self.shared.report;
+            report.line(&format!("Waiting for {}", waiting.join(", ")));
         }
     }
 

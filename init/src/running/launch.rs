@@ -25,6 +25,7 @@ use crate::watched::watch;
 
 use super::image::Image;
 use super::passed::{self, Passed};
+use super::unit::MainProcess;
 use super::{
     RESOLV_CONF, SERVICES_CGROUP, STAGING, Shared, Unit, control_socket, settled, volumes,
 };
@@ -242,7 +243,10 @@ async fn arrive(
     let exited = shared.reaper.watch(launching.pid);
     let pid = u32::try_from(launching.pid).map_err(|error| error.to_string())?;
     let outcome = outcome(plan, &launching).await;
-    unit.held_mut().main = Some(Rc::new(launching.pidfd));
+    unit.held_mut().main = Some(Rc::new(MainProcess {
+        pid: launching.pid,
+        pidfd: launching.pidfd,
+    }));
     if outcome == LaunchOutcome::Executed {
         tokio::task::spawn_local(tell_exit(shared.clone(), unit.clone(), exited));
         return Ok(pid);

@@ -8,6 +8,7 @@ mod control_socket;
 mod image;
 mod launch;
 mod passed;
+mod stop;
 mod unit;
 mod volumes;
 

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::Shared;
 use super::passed::LEASE_GRANT;
+use super::stop;
 use crate::logs::{LogMessage, Pipes};
 
 /// The grant that makes a service the reader of all logs.
@@ -41,12 +42,27 @@ pub(super) struct Held {
     pub(super) control: Option<JoinHandle<()>>,
     /// Whether its first launch is still to come and waits for no module.
     pub(super) early: bool,
-    /// The main process's pidfd, until it was reaped.
-    pub(super) main: Option<Rc<OwnedFd>>,
+    /// The main process, until it was reaped.
+    pub(super) main: Option<Rc<MainProcess>>,
     /// Names of the sockets that the main process was given for DHCP.
     pub(super) dhcp_sockets: BTreeSet<String>,
     /// The other end of the log channel, between the launch of a log reader and its being up.
     pub(super) log_channel: Option<OwnedFd>,
+}
+
+/// A main process that was not reaped yet: its pid is its own until then.
+#[derive(Debug)]
+pub(super) struct MainProcess {
+    pub(super) pid: i32,
+    pub(super) pidfd: OwnedFd,
+}
+
+impl MainProcess {
+    /// Sends a signal by the pidfd: never to another process of the same pid.
+    pub(super) fn signal(&self, signal: Signal) {
+        // ESRCH: it has ended and its exit is on the way to the loop.
+        let _ended = orlop_sys::pidfd::send_signal(self.pidfd.as_fd(), signal.number());
+    }
 }
 
 impl Unit {
@@ -127,12 +143,25 @@ impl Unit {
         self.held().address
     }
 
-    /// Sends a signal to the main process by its pidfd: never to another process of the same pid.
+    /// Sends a signal to the main process.
     pub fn signal(&self, signal: Signal) {
         if let Some(main) = &self.held().main {
-            // ESRCH: it has ended and its exit is on the way to the loop.
-            let _ended = orlop_sys::pidfd::send_signal(main.as_fd(), signal.number());
+            main.signal(signal);
         }
+    }
+
+    /// Sends the stop signal to the main process as soon as it listens.
+    pub fn stop(&self, signal: Signal) {
+        let main = self.held().main.clone();
+        if let Some(main) = main {
+            tokio::task::spawn_local(stop::deliver(self.clone(), main, signal));
+        }
+    }
+
+    /// Whether this is still its main process.
+    pub(super) fn is_main(&self, main: &Rc<MainProcess>) -> bool {
+        let held = self.held();
+        held.main.as_ref().is_some_and(|now| Rc::ptr_eq(now, main))
     }
 
     /// Kills everything in the cgroup.

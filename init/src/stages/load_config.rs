@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use orlop_config::{Checked, Severity, SourceFile, Sources, check};
+use orlop_config::{Checked, Content, Severity, Sources, check};
 
 use crate::stage::{Done, Fatal};
 
@@ -25,10 +25,14 @@ pub fn run(root: &Path, images: &Path) -> Result<Done<Checked>, Fatal> {
     let mut degraded = Vec::new();
     let sources = load_sources(root, images, &mut degraded);
     let checked = check(&sources);
-    for diagnostic in &checked.diagnostics {
-        if diagnostic.severity == Severity::Error {
-            degraded.push(diagnostic.to_string());
-        }
+    let errors = checked.diagnostics.iter();
+    let errors = errors.filter(|found| found.severity == Severity::Error);
+    // Those of a service are told with its name, when it is left out.
+    let of_system = errors.filter(|found| !found.file.starts_with("services/"));
+    degraded.extend(of_system.map(ToString::to_string));
+    if !checked.broken.is_empty() {
+        let names: Vec<&str> = checked.broken.keys().map(String::as_str).collect();
+        degraded.push(format!("left out: {}", names.join(", ")));
     }
     Ok(Done {
         value: checked,
@@ -38,32 +42,21 @@ pub fn run(root: &Path, images: &Path) -> Result<Done<Checked>, Fatal> {
 
 fn load_sources(root: &Path, images: &Path, degraded: &mut Vec<String>) -> Sources {
     let mut sources = Sources::default();
-    match fs::read(root.join("system.toml")) {
-        Ok(bytes) => sources.system = Some(source("system.toml".to_owned(), &bytes)),
-        Err(error) => degraded.push(format!(
-            "reading system.toml: {error}; the defaults are used"
-        )),
-    }
-    for name in list(&root.join("services"), degraded) {
-        let shown = format!("services/{name}/service.toml");
-        match fs::read(root.join(&shown)) {
-            Ok(bytes) => {
-                sources.services.insert(name, source(shown, &bytes));
-            }
-            Err(error) => {
-                degraded.push(format!("reading {shown}: {error}; the service is left out"))
-            }
-        }
+    sources.add_system(read(&root.join("system.toml")));
+    let services = root.join("services");
+    for name in list(&services, degraded) {
+        sources.add_service(&name, read(&services.join(&name).join("service.toml")));
     }
     sources.images = list(images, degraded);
     sources
 }
 
-fn source(path: String, bytes: &[u8]) -> SourceFile {
-    // What is not UTF-8 becomes U+FFFD, which no key, name or path may hold: the checker names the
-    // line. On the workstation the same happens before the build.
-    let text = String::from_utf8_lossy(bytes).into_owned();
-    SourceFile { path, text }
+fn read(path: &Path) -> Content {
+    match fs::read(path) {
+        Ok(bytes) => Content::Bytes(bytes),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Content::Missing,
+        Err(error) => Content::Unreadable(error.to_string()),
+    }
 }
 
 /// The folders below `path`, by name.
