@@ -33,7 +33,10 @@ impl Runtime {
         let find = |name: &str| {
             let path = folder.join(name);
             if !path.is_file() {
-                bail!("{}: not there; run `make programs`, which builds it", path.display());
+                bail!(
+                    "{}: not there; run `make programs`, which builds it",
+                    path.display()
+                );
             }
             let elf = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
             match needs_loader(&elf) {
