@@ -36,8 +36,8 @@ bench:
 
 # What runs in the machine, static, and the workstation tool.
 programs:
-	@cargo build --quiet --release --target $(TARGET) -p orlop-init -p orlop-services
-	@cargo build --quiet --profile tool -p orlop-image-build
+	@cargo build --release --target $(TARGET) -p orlop-init -p orlop-services
+	@cargo build --profile tool -p orlop-image-build
 
 # The machine in ./machine is yours and stays.
 clean:

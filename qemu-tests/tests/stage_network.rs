@@ -3,11 +3,16 @@
 use orlop_qemu_tests::{MachineBuilder, curl};
 use serde_json::json;
 
-/// A network device on a hub that leads nowhere: the link is up and nobody answers.
-const SILENT: [&str; 5] = [
+/// A network device on a hub whose other end drops everything: the link is up and nobody answers.
+/// The other end is a must: a hub alone keeps the first packet, and with it the card, for ever.
+const SILENT: [&str; 9] = [
     "--no-network",
     "--qemu-arg=-netdev",
     "--qemu-arg=hubport,id=net0,hubid=0",
+    "--qemu-arg=-netdev",
+    "--qemu-arg=socket,id=sink,udp=127.0.0.1:9,localaddr=127.0.0.1:0",
+    "--qemu-arg=-netdev",
+    "--qemu-arg=hubport,id=hub-sink,hubid=0,netdev=sink",
     "--qemu-arg=-device",
     "--qemu-arg=virtio-net-pci,netdev=net0,romfile=",
 ];
