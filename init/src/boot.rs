@@ -11,7 +11,7 @@ use orlop_config::ConsoleAccess;
 use serde_json::json;
 
 use crate::boot_info::BootInfo;
-use crate::clock::boottime;
+use crate::clock::{boottime, seconds};
 use crate::emergency;
 use crate::machine::{self, Booted};
 use crate::reaper::Reaper;
@@ -109,9 +109,9 @@ fn greet(report: &Report) {
         .map(|names| names.release().to_string_lossy().into_owned())
         .unwrap_or_default();
     report.line(&format!(
-        "\x1b[1mOrlop {}\x1b[0m on Linux {kernel}, {:.2} s after power-on",
+        "\x1b[1mOrlop {}\x1b[0m on Linux {kernel}, {} s after power-on",
         env!("CARGO_PKG_VERSION"),
-        boottime().as_secs_f64()
+        seconds(boottime())
     ));
 }
 

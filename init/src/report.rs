@@ -17,7 +17,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::write;
 use serde_json::{Value, json};
 
-use crate::clock::boottime;
+use crate::clock::{boottime, millis};
 use crate::stage::Stage;
 
 /// At most this much is kept for a sink that does not take it now.
@@ -166,16 +166,16 @@ impl Report {
 
     /// A stage ended.
     pub fn stage(&self, stage: Stage, took: Duration, degraded: &[String]) {
-        let millis = took.as_secs_f64() * 1000.0;
+        let millis = millis(took);
         let width = self.0.borrow().name_width;
         if degraded.is_empty() {
             self.line(&format!(
-                "  \x1b[32m✓\x1b[0m {:width$} {millis:7.1} ms",
+                "  \x1b[32m✓\x1b[0m {:width$} {millis:>7} ms",
                 stage.name()
             ));
         } else {
             self.line(&format!(
-                "  \x1b[33m!\x1b[0m {:width$} {millis:7.1} ms  \x1b[33m{}\x1b[0m",
+                "  \x1b[33m!\x1b[0m {:width$} {millis:>7} ms  \x1b[33m{}\x1b[0m",
                 stage.name(),
                 degraded.join("; ")
             ));
@@ -183,7 +183,7 @@ impl Report {
         self.event(&json!({
             "event": "stage",
             "stage": stage.name(),
-            "elapsed_ms": (millis * 10.0).round() / 10.0,
+            "elapsed_ms": f64::from(u32::try_from(took.as_micros() / 100).unwrap_or(u32::MAX)) / 10.0,
             "uptime_ms": uptime_ms(),
             "degraded": if degraded.is_empty() { Value::Null } else { Value::from(degraded.join("; ")) },
         }));

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::Machine;
 use crate::boot::since;
+use crate::clock::seconds;
 use crate::report::uptime_ms;
 
 impl Machine {
@@ -43,9 +44,9 @@ impl Machine {
             .filter(|(_, status)| status.state == ServiceState::Stopping)
             .filter_map(|(name, _)| self.units.get(name))
             .map(|unit| {
-                let grace = unit.service.stop_grace_period.as_secs_f64();
+                let grace = unit.service.stop_grace_period.as_secs();
                 format!(
-                    "{} (killed {grace:.0} s after it was asked)",
+                    "{} (killed {grace} s after it was asked)",
                     unit.service.name
                 )
             })
@@ -59,7 +60,7 @@ impl Machine {
     /// What is there since this moment of the boot: `at` sets it apart from the stages, which show
     /// how long they took.
     pub(super) fn show_moment(&self, name: &str, what: &str) {
-        let at = format!("at {:.3} s", since(self.shared.handed_over).as_secs_f64());
+        let at = format!("at {} s", seconds(since(self.shared.handed_over)));
         self.shared
             .report
             .line(&format!("  \x1b[32m✓\x1b[0m {name:14} {at:>10}  {what}"));
@@ -78,8 +79,8 @@ impl Machine {
             ""
         };
         report.line(&format!(
-            "\x1b[1mReady\x1b[0m in {:.2} s: {up} of {all} services up{others}",
-            took.as_secs_f64()
+            "\x1b[1mReady\x1b[0m in {} s: {up} of {all} services up{others}",
+            seconds(took)
         ));
         for waiting in std::mem::take(&mut self.waiting_for_boot) {
             waiting.ok(Reply::Done {});
