@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::future::pending;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -29,6 +29,7 @@ use orlop_container::cgroup;
 use orlop_container::private_proc::PrivateProc;
 use orlop_control::server::{Incoming, Responder};
 use orlop_supervisor::{Event, Shutdown, Supervisor};
+use tokio::io::Interest;
 use tokio::sync::mpsc;
 
 use crate::boot_info::BootInfo;
@@ -45,10 +46,12 @@ use crate::running::{
 use crate::shutdown;
 use crate::signals;
 use crate::stage::{Stage, chain};
+use crate::stages::devices;
 use crate::stages::early_mounts::CGROUP_ROOT;
 use crate::stages::identity::Identity;
 use crate::stages::kernel_modules::{SYSTEM_MODULES, load_batch};
 use crate::stages::storage::Storage;
+use crate::watched::watch;
 use requests::Requests;
 pub(crate) use requests::bind;
 
@@ -57,6 +60,9 @@ const CALLS: usize = 16;
 
 /// A person at the console wonders after this long what a shutdown waits for.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long services wait for granted devices that do not appear.
+const DEVICES: Duration = Duration::from_secs(2);
 
 /// What the stages hand to the loop.
 #[derive(Debug)]
@@ -128,7 +134,7 @@ pub async fn run(mut booted: Booted) -> ! {
     enable_controllers(&report, booted.config.services.values());
     let findings = std::mem::take(&mut booted.config.diagnostics);
     let mut machine = Machine::new(booted, events.clone(), calls, network, cgroups, proc);
-    start_sources(&machine.shared, &events);
+    start_sources(&machine.shared, &events, machine.wanted_devices());
     let stage = network_stage::run(machine.shared.clone(), machine.published(), news);
     tokio::task::spawn_local(stage);
     tell_left_out(&report, &findings, &machine.shared.broken);
@@ -191,6 +197,13 @@ impl Machine {
             ending: None,
             ended: None,
         }
+    }
+
+    /// The device nodes that some manifest grants.
+    fn wanted_devices(&self) -> Vec<PathBuf> {
+        let services = self.units.values().map(|unit| &unit.service);
+        let devices = services.flat_map(|service| &service.devices);
+        devices.map(|device| device.source.clone()).collect()
     }
 
     /// One event at a time, until the machine ends.
@@ -273,7 +286,11 @@ async fn until(deadline: Option<Duration>) {
 }
 
 /// Everything that runs beside the loop and only sends it events.
-fn start_sources(shared: &Rc<Shared>, events: &mpsc::UnboundedSender<LoopEvent>) {
+fn start_sources(
+    shared: &Rc<Shared>,
+    events: &mpsc::UnboundedSender<LoopEvent>,
+    wanted: Vec<PathBuf>,
+) {
     match signals::shutdown_requests() {
         Ok(streams) => {
             for (mut stream, kind) in streams {
@@ -290,27 +307,49 @@ fn start_sources(shared: &Rc<Shared>, events: &mpsc::UnboundedSender<LoopEvent>)
     }
     // Ctrl-Alt-Del sends SIGINT instead of resetting at once (reboot(2), LINUX_REBOOT_CMD_CAD_OFF).
     let _absent_in_a_container = orlop_sys::power::route_ctrl_alt_del_to_init();
-    tokio::task::spawn_local(machine_devices(shared.clone()));
+    tokio::task::spawn_local(machine_devices(shared.clone(), wanted));
     requests::listen_for_root(shared);
 }
 
 /// The batch `machine`: ports and the power button, off the path of the services. Modules load one
 /// after the other in the kernel, and more services wait for the network's.
-async fn machine_devices(shared: Rc<Shared>) {
+///
+/// The host names a port some time after its driver is there, so uevents are listened to from before
+/// the load on, for good.
+async fn machine_devices(shared: Rc<Shared>, wanted: Vec<PathBuf>) {
     settled(&shared.network_loaded).await;
+    let uevents = orlop_sys::uevent::open()
+        .ok()
+        .and_then(|socket| watch(socket, Interest::READABLE).ok());
     let modules = Path::new(SYSTEM_MODULES);
     if let Err(reason) = load_batch(&shared.reaper, modules, &shared.info.modules.machine).await {
         shared.report.warn(&reason);
     }
-    if let Err(error) = ports::link_ports() {
-        shared.report.warn(&format!("naming virtio ports: {error}"));
+    let mut events_port = Some(Path::new(ports::PORTS).join(ports::EVENTS_PORT));
+    let deadline = boottime() + DEVICES;
+    let button = ports::power_button();
+    tokio::pin!(button);
+    loop {
+        if let Err(error) = ports::link_ports() {
+            shared.report.warn(&format!("naming virtio ports: {error}"));
+        }
+        if let Some(port) = events_port.take_if(|port| port.exists()) {
+            shared.report.open_events(&port);
+        }
+        let late = deadline.saturating_sub(boottime());
+        if late.is_zero() || wanted.iter().all(|device| device.exists()) {
+            shared.devices_settled.send_replace(true);
+        }
+        let settled = *shared.devices_settled.borrow();
+        tokio::select! {
+            () = devices::changed(uevents.as_ref()) => {}
+            () = tokio::time::sleep(late), if !settled => {}
+            () = &mut button => {
+                let _loop_never_ends = shared.events.send(LoopEvent::Shutdown(Shutdown::PowerOff));
+                return;
+            }
+        }
     }
-    shared
-        .report
-        .open_events(&Path::new(ports::PORTS).join(ports::EVENTS_PORT));
-    shared.devices_settled.send_replace(true);
-    ports::power_button().await;
-    let _loop_never_ends = shared.events.send(LoopEvent::Shutdown(Shutdown::PowerOff));
 }
 
 /// Every error of every service that is left out, in the words of `orlop check`, and who else is left

@@ -88,6 +88,14 @@ fn choose(found: &[Disk]) -> Option<Devices> {
     })
 }
 
+/// Waits for the next uevent; for ever without a socket.
+pub(crate) async fn changed(uevents: Option<&AsyncFd<OwnedFd>>) {
+    match uevents {
+        Some(uevents) => next_uevent(uevents).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn next_uevent(socket: &AsyncFd<OwnedFd>) {
     while let Ok(mut ready) = socket.readable().await {
         let read = ready.try_io(|socket| {
