@@ -56,11 +56,11 @@ impl MachineFolder {
             },
             path,
         };
-        let system = read(&folder.path.join("system.toml"));
+        let system = fs::read(folder.path.join("system.toml")).into();
         folder.sources.add_system(system);
         for name in folder.service_names()? {
             let path = folder.path.join("services").join(&name);
-            let content = read(&path.join("service.toml"));
+            let content = fs::read(path.join("service.toml")).into();
             folder.sources.add_service(&name, content);
             match load_tree(&path) {
                 Ok(tree) => {
@@ -107,14 +107,6 @@ impl MachineFolder {
         }
         names.sort();
         Ok(names)
-    }
-}
-
-fn read(path: &Path) -> Content {
-    match fs::read(path) {
-        Ok(bytes) => Content::Bytes(bytes),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Content::Missing,
-        Err(error) => Content::Unreadable(error.to_string()),
     }
 }
 

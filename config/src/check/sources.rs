@@ -3,6 +3,7 @@
 //! say the same sentence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 
 use crate::{Diagnostic, Severity, SourceFile};
 
@@ -29,6 +30,17 @@ pub enum Content {
     Missing,
     /// It is there and cannot be read, with the reason.
     Unreadable(String),
+}
+
+impl From<io::Result<Vec<u8>>> for Content {
+    /// What `std::fs::read` gave: the reading itself is the caller's.
+    fn from(read: io::Result<Vec<u8>>) -> Self {
+        match read {
+            Ok(bytes) => Self::Bytes(bytes),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Missing,
+            Err(error) => Self::Unreadable(error.to_string()),
+        }
+    }
 }
 
 impl Sources {

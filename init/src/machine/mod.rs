@@ -11,25 +11,24 @@
 //! Only the supervisor changes the state of a service; only the loop calls the supervisor.
 
 mod effects;
+mod ground;
 mod network_stage;
 mod requests;
 mod screen;
 mod service_info;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::pending;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use orlop_config::{Checked, Diagnostic, Service, ServiceName, Severity};
-use orlop_container::cgroup;
+use orlop_config::{Checked, ServiceName};
 use orlop_container::private_proc::PrivateProc;
 use orlop_control::server::{Incoming, Responder};
 use orlop_supervisor::{Event, Shutdown, Supervisor};
-use tokio::io::Interest;
 use tokio::sync::mpsc;
 
 use crate::boot_info::BootInfo;
@@ -37,21 +36,13 @@ use crate::clock::boottime;
 use crate::emergency;
 use crate::logs;
 use crate::network::{NetworkEvent, NetworkHandle};
-use crate::ports;
 use crate::reaper::Reaper;
 use crate::report::Report;
-use crate::running::{
-    CgroupWatch, RESOLV_CONF, RUN, SERVICES_CGROUP, STAGING, Shared, Unit, settled,
-};
+use crate::running::{CgroupWatch, Shared, Unit};
 use crate::shutdown;
-use crate::signals;
 use crate::stage::{Stage, chain};
-use crate::stages::devices;
-use crate::stages::early_mounts::CGROUP_ROOT;
 use crate::stages::identity::Identity;
-use crate::stages::kernel_modules::{SYSTEM_MODULES, load_batch};
 use crate::stages::storage::Storage;
-use crate::watched::watch;
 use requests::Requests;
 pub(crate) use requests::bind;
 
@@ -60,9 +51,6 @@ const CALLS: usize = 16;
 
 /// A person at the console wonders after this long what a shutdown waits for.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How long services wait for granted devices that do not appear.
-const DEVICES: Duration = Duration::from_secs(2);
 
 /// What the stages hand to the loop.
 #[derive(Debug)]
@@ -130,14 +118,14 @@ pub async fn run(mut booted: Booted) -> ! {
         Ok(proc) => proc,
         Err(error) => emergency::enter_with_report(&report, &chain(&error)),
     };
-    prepare_run(&report);
-    enable_controllers(&report, booted.config.services.values());
+    ground::prepare_run(&report);
+    ground::enable_controllers(&report, booted.config.services.values());
     let findings = std::mem::take(&mut booted.config.diagnostics);
     let mut machine = Machine::new(booted, events.clone(), calls, network, cgroups, proc);
-    start_sources(&machine.shared, &events, machine.wanted_devices());
+    sources::start_sources(&machine.shared, &events, machine.wanted_devices());
     let stage = network_stage::run(machine.shared.clone(), machine.published(), news);
     tokio::task::spawn_local(stage);
-    tell_left_out(&report, &findings, &machine.shared.broken);
+    screen::tell_left_out(&report, &findings, &machine.shared.broken);
     machine.step(Event::Boot);
     report.stage(Stage::Supervise, boottime().saturating_sub(started), &[]);
     let kind = machine.turn(&mut inbox, &mut incoming).await;
@@ -282,130 +270,5 @@ async fn until(deadline: Option<Duration>) {
     match deadline {
         Some(at) => tokio::time::sleep(at.saturating_sub(boottime())).await,
         None => pending().await,
-    }
-}
-
-/// Everything that runs beside the loop and only sends it events.
-fn start_sources(
-    shared: &Rc<Shared>,
-    events: &mpsc::UnboundedSender<LoopEvent>,
-    wanted: Vec<PathBuf>,
-) {
-    match signals::shutdown_requests() {
-        Ok(streams) => {
-            for (mut stream, kind) in streams {
-                let events = events.clone();
-                tokio::task::spawn_local(async move {
-                    loop {
-                        stream.recv().await;
-                        let _loop_never_ends = events.send(LoopEvent::Shutdown(kind));
-                    }
-                });
-            }
-        }
-        Err(error) => shared.report.warn(&format!("catching signals: {error}")),
-    }
-    // Ctrl-Alt-Del sends SIGINT instead of resetting at once (reboot(2), LINUX_REBOOT_CMD_CAD_OFF).
-    let _absent_in_a_container = orlop_sys::power::route_ctrl_alt_del_to_init();
-    tokio::task::spawn_local(machine_devices(shared.clone(), wanted));
-    requests::listen_for_root(shared);
-}
-
-/// The batch `machine`: ports and the power button, off the path of the services. Modules load one
-/// after the other in the kernel, and more services wait for the network's.
-///
-/// The host names a port some time after its driver is there, so uevents are listened to from before
-/// the load on, for good.
-async fn machine_devices(shared: Rc<Shared>, wanted: Vec<PathBuf>) {
-    settled(&shared.network_loaded).await;
-    let uevents = orlop_sys::uevent::open()
-        .ok()
-        .and_then(|socket| watch(socket, Interest::READABLE).ok());
-    let modules = Path::new(SYSTEM_MODULES);
-    if let Err(reason) = load_batch(&shared.reaper, modules, &shared.info.modules.machine).await {
-        shared.report.warn(&reason);
-    }
-    let mut events_port = Some(Path::new(ports::PORTS).join(ports::EVENTS_PORT));
-    let deadline = boottime() + DEVICES;
-    let button = ports::power_button();
-    tokio::pin!(button);
-    loop {
-        if let Err(error) = ports::link_ports() {
-            shared.report.warn(&format!("naming virtio ports: {error}"));
-        }
-        if let Some(port) = events_port.take_if(|port| port.exists()) {
-            shared.report.open_events(&port);
-        }
-        let late = deadline.saturating_sub(boottime());
-        if late.is_zero() || wanted.iter().all(|device| device.exists()) {
-            shared.devices_settled.send_replace(true);
-        }
-        let settled = *shared.devices_settled.borrow();
-        tokio::select! {
-            () = devices::changed(uevents.as_ref()) => {}
-            () = tokio::time::sleep(late), if !settled => {}
-            () = &mut button => {
-                let _loop_never_ends = shared.events.send(LoopEvent::Shutdown(Shutdown::PowerOff));
-                return;
-            }
-        }
-    }
-}
-
-/// Every error of every service that is left out, in the words of `orlop check`, and who else is left
-/// out for its sake.
-fn tell_left_out(report: &Report, findings: &[Diagnostic], broken: &BTreeMap<String, String>) {
-    let mut told = Vec::new();
-    for finding in findings {
-        if finding.severity == Severity::Error && finding.file.starts_with("services/") {
-            let sentence = finding.to_string();
-            report.warn(&format!("  ! {sentence}"));
-            told.push(sentence);
-        }
-    }
-    for (name, reason) in broken {
-        if !told.contains(reason) {
-            report.warn(&format!("  ! {name}: {reason}"));
-        }
-    }
-}
-
-/// Directories that only PID 1 uses, and the cgroup that all services' cgroups are in.
-fn prepare_run(report: &Report) {
-    let private = [RUN, "/run/orlop/control", STAGING];
-    let mut results: Vec<(String, std::io::Result<()>)> = private
-        .iter()
-        .map(|path| {
-            let made = fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(path);
-            ((*path).to_owned(), made)
-        })
-        .collect();
-    results.push((RESOLV_CONF.to_owned(), fs::write(RESOLV_CONF, "")));
-    results.push((
-        SERVICES_CGROUP.to_owned(),
-        fs::create_dir_all(SERVICES_CGROUP),
-    ));
-    for (path, result) in results {
-        if let Err(error) = result {
-            report.warn(&format!("making {path}: {error}"));
-        }
-    }
-}
-
-/// Only the controllers that some service's limits use: each costs every service's cgroup.
-fn enable_controllers<'a>(report: &Report, services: impl Iterator<Item = &'a Service>) {
-    let mut needed: Vec<cgroup::Controller> = services
-        .flat_map(cgroup::plan_limits)
-        .map(|limit| limit.controller)
-        .collect();
-    needed.sort_unstable();
-    needed.dedup();
-    for base in [CGROUP_ROOT, SERVICES_CGROUP] {
-        if let Err(error) = cgroup::enable_controllers(Path::new(base), &needed) {
-            report.warn(&chain(&error));
-        }
     }
 }

@@ -2,7 +2,9 @@
 //! ports. The whole boot and the console's welcome, which says how to leave, fit a screen of 24
 //! lines.
 
-use orlop_config::{Protocol, ServiceName};
+use std::collections::BTreeMap;
+
+use orlop_config::{Diagnostic, Protocol, ServiceName, Severity};
 use orlop_control::server::Reply;
 use orlop_supervisor::ServiceState;
 use serde_json::json;
@@ -10,7 +12,7 @@ use serde_json::json;
 use super::Machine;
 use crate::boot::since;
 use crate::clock::seconds;
-use crate::report::uptime_ms;
+use crate::report::{Report, uptime_ms};
 
 impl Machine {
     /// One line for each service that comes up during the boot or fails at any time; a restart
@@ -114,4 +116,26 @@ fn ports_text(unit: &crate::running::Unit) -> String {
             format!(", port {}{protocol}", port.published)
         })
         .collect()
+}
+
+/// Every error of every service that is left out, in the words of `orlop check`, and who else is left
+/// out for its sake.
+pub(super) fn tell_left_out(
+    report: &Report,
+    findings: &[Diagnostic],
+    broken: &BTreeMap<String, String>,
+) {
+    let mut told = Vec::new();
+    for finding in findings {
+        if finding.severity == Severity::Error && finding.file.starts_with("services/") {
+            let sentence = finding.to_string();
+            report.warn(&format!("  ! {sentence}"));
+            told.push(sentence);
+        }
+    }
+    for (name, reason) in broken {
+        if !told.contains(reason) {
+            report.warn(&format!("  ! {name}: {reason}"));
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use orlop_config::{Checked, Content, Severity, Sources, check};
+use orlop_config::{Checked, Severity, Sources, check};
 
 use crate::stage::{Done, Fatal};
 
@@ -42,21 +42,16 @@ pub fn run(root: &Path, images: &Path) -> Result<Done<Checked>, Fatal> {
 
 fn load_sources(root: &Path, images: &Path, degraded: &mut Vec<String>) -> Sources {
     let mut sources = Sources::default();
-    sources.add_system(read(&root.join("system.toml")));
+    sources.add_system(fs::read(root.join("system.toml")).into());
     let services = root.join("services");
     for name in list(&services, degraded) {
-        sources.add_service(&name, read(&services.join(&name).join("service.toml")));
+        sources.add_service(
+            &name,
+            fs::read(services.join(&name).join("service.toml")).into(),
+        );
     }
     sources.images = list(images, degraded);
     sources
-}
-
-fn read(path: &Path) -> Content {
-    match fs::read(path) {
-        Ok(bytes) => Content::Bytes(bytes),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Content::Missing,
-        Err(error) => Content::Unreadable(error.to_string()),
-    }
 }
 
 /// The folders below `path`, by name.

@@ -1,0 +1,53 @@
+//! What the loop stands on: its directories below /run, the cgroup of all services.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+use orlop_config::Service;
+use orlop_container::cgroup;
+
+use crate::report::Report;
+use crate::running::{RESOLV_CONF, RUN, SERVICES_CGROUP, STAGING};
+use crate::stage::chain;
+use crate::stages::early_mounts::CGROUP_ROOT;
+
+/// Directories that only PID 1 uses, and the cgroup that all services' cgroups are in.
+pub(super) fn prepare_run(report: &Report) {
+    let private = [RUN, "/run/orlop/control", STAGING];
+    let mut results: Vec<(String, std::io::Result<()>)> = private
+        .iter()
+        .map(|path| {
+            let made = fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(path);
+            ((*path).to_owned(), made)
+        })
+        .collect();
+    results.push((RESOLV_CONF.to_owned(), fs::write(RESOLV_CONF, "")));
+    results.push((
+        SERVICES_CGROUP.to_owned(),
+        fs::create_dir_all(SERVICES_CGROUP),
+    ));
+    for (path, result) in results {
+        if let Err(error) = result {
+            report.warn(&format!("making {path}: {error}"));
+        }
+    }
+}
+
+/// Only the controllers that some service's limits use: each costs every service's cgroup.
+pub(super) fn enable_controllers<'a>(report: &Report, services: impl Iterator<Item = &'a Service>) {
+    let mut needed: Vec<cgroup::Controller> = services
+        .flat_map(cgroup::plan_limits)
+        .map(|limit| limit.controller)
+        .collect();
+    needed.sort_unstable();
+    needed.dedup();
+    for base in [CGROUP_ROOT, SERVICES_CGROUP] {
+        if let Err(error) = cgroup::enable_controllers(Path::new(base), &needed) {
+            report.warn(&chain(&error));
+        }
+    }
+}
