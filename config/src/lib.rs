@@ -14,6 +14,7 @@ mod parse;
 mod reference;
 mod scalar;
 mod service;
+mod supervision;
 mod tree;
 mod value;
 
@@ -23,8 +24,13 @@ pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkCon
 pub use nearest::nearest;
 pub use reference::reference_markdown;
 pub use service::{
-    Build, BuildUser, Condition, Dependency, DeviceGrant, Isolation, NetworkMode, PublishedPort,
-    RestartPolicy, Service, TmpfsMount, UserSpec, UsernsMode, VolumeMount, VolumeSource,
+    Build, BuildUser, Condition, Dependency, DeviceGrant, Isolation, NetworkMode, Propagate,
+    PublishedPort, RestartPolicy, Service, TmpfsMount, UserSpec, UsernsMode, VolumeMount,
+    VolumeSource,
+};
+pub use supervision::{
+    EndStatus, HealthCheck, HealthTest, Kind, MachineAction, Missed, Need, OnFailure, OnUnhealthy,
+    OomPolicy, Overlap, Readiness, Replica, Schedule, StartLimit, Supervision, Trigger,
 };
 pub use value::{Capability, Grant, ImageName, Protocol, ServiceName, Signal, VolumeName};
 

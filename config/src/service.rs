@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Capability, Grant, ImageName, Protocol, ServiceName, Signal, VolumeName};
+use crate::{Capability, Grant, ImageName, Protocol, ServiceName, Signal, Supervision, VolumeName};
 
 /// One service, every default applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +67,19 @@ pub struct Service {
     /// `control`: the control methods that the service may call; a control socket appears at
     /// `/run/orlop/control.sock` in the container when this is not empty.
     pub control: Vec<Grant>,
+    /// How it is kept running: kind, readiness, health, limits, order, schedule.
+    pub supervision: Supervision,
+}
+
+impl Service {
+    /// How many automatic restarts in a row there are at the most; endless when `None`.
+    #[must_use]
+    pub fn max_attempts(&self) -> Option<u32> {
+        match self.restart {
+            RestartPolicy::OnFailure { max_retries } => max_retries,
+            _ => self.supervision.max_attempts,
+        }
+    }
 }
 
 /// `build`: what an image is made of.
@@ -179,6 +192,34 @@ pub struct Dependency {
     pub condition: Condition,
     /// `required`: when false a missing or failed dependency is said and passed over.
     pub required: bool,
+    /// `restart`: a restart of the dependency by request restarts this one too (Compose).
+    pub restart: bool,
+    /// `propagate`: what an end of the dependency by itself does to this one.
+    pub propagate: Propagate,
+}
+
+impl Default for Dependency {
+    /// Compose's `depends_on = ["name"]`.
+    fn default() -> Self {
+        Self {
+            condition: Condition::Started,
+            required: true,
+            restart: false,
+            propagate: Propagate::None,
+        }
+    }
+}
+
+/// `depends_on.<name>.propagate`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Propagate {
+    /// `"none"`: nothing.
+    #[default]
+    None,
+    /// `"restart"`: it is started anew once the dependency is up again.
+    Restart,
+    /// `"stop"`: it is stopped.
+    Stop,
 }
 
 /// `depends_on.<name>.condition`.
@@ -189,6 +230,8 @@ pub enum Condition {
     Started,
     /// `service_completed_successfully`.
     CompletedSuccessfully,
+    /// `service_healthy`.
+    Healthy,
 }
 
 /// `restart`.
@@ -206,6 +249,14 @@ pub enum RestartPolicy {
     },
     /// `"unless-stopped"`: as `always` until generations remember a manual stop over a reboot.
     UnlessStopped,
+    /// `"on-success"`: after a success only (systemd, as the next three).
+    OnSuccess,
+    /// `"on-abnormal"`: after a signal, a timeout, a watchdog's or a health check's verdict.
+    OnAbnormal,
+    /// `"on-abort"`: after a signal only.
+    OnAbort,
+    /// `"on-watchdog"`: after the watchdog's verdict only.
+    OnWatchdog,
 }
 
 /// `isolation`: the names of the Kubernetes Pod Security Standards.

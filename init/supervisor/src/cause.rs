@@ -37,6 +37,7 @@ pub(crate) fn waiting(on: &ServiceName, condition: Condition) -> String {
     match condition {
         Condition::Started => format!("waiting for \"{on}\" to start"),
         Condition::CompletedSuccessfully => format!("waiting for \"{on}\" to complete"),
+        Condition::Healthy => format!("waiting for \"{on}\" to be healthy"),
     }
 }
 

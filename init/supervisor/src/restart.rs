@@ -51,7 +51,14 @@ pub(crate) fn verdict(policy: RestartPolicy, end: End) -> Verdict {
     match policy {
         RestartPolicy::Always | RestartPolicy::UnlessStopped => retry,
         RestartPolicy::No | RestartPolicy::OnFailure { .. } if end.success => Verdict::Complete,
-        RestartPolicy::No => Verdict::Fail,
+        RestartPolicy::OnSuccess if end.success => retry,
+        RestartPolicy::OnAbnormal | RestartPolicy::OnAbort | RestartPolicy::OnWatchdog
+            if end.success =>
+        {
+            Verdict::Complete
+        }
+        RestartPolicy::OnAbnormal | RestartPolicy::OnAbort | RestartPolicy::OnWatchdog => retry,
+        RestartPolicy::No | RestartPolicy::OnSuccess => Verdict::Fail,
         RestartPolicy::OnFailure { max_retries } => match max_retries {
             Some(max) if in_row >= max => Verdict::GiveUp(max),
             Some(_) | None => retry,

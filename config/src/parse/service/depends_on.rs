@@ -20,12 +20,6 @@ pub(super) fn depends_on(node: &Node<'_>, findings: &mut Findings<'_>) -> Found 
     }
 }
 
-/// Compose's defaults.
-const STARTED: Dependency = Dependency {
-    condition: Condition::Started,
-    required: true,
-};
-
 fn from_list(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
     let mut found = Found::new();
     let mut seen = std::collections::BTreeSet::new();
@@ -37,7 +31,7 @@ fn from_list(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
             continue;
         };
         if seen.insert(name.clone()) {
-            found.push((name, STARTED, entry.place));
+            found.push((name, Dependency::default(), entry.place));
         } else {
             entry.error(
                 findings,
@@ -62,6 +56,7 @@ fn from_table(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
         let dependency = Dependency {
             condition: condition.unwrap_or_default(),
             required: required.unwrap_or(true),
+            ..Dependency::default()
         };
         found.extend(name.map(|name| (name, dependency, place)));
     }

@@ -19,8 +19,8 @@ pub(super) use process::choice;
 use crate::keys::Section;
 use crate::tree::{Document, Fields, Findings, Place};
 use crate::{
-    Dependency, ImageName, Isolation, NetworkMode, PublishedPort, Service, ServiceName, UsernsMode,
-    VolumeName,
+    Dependency, ImageName, Isolation, NetworkMode, PublishedPort, Service, ServiceName,
+    Supervision, UsernsMode, VolumeName,
 };
 
 /// What one `service.toml` says, as far as it could be read, with the places of the names and
@@ -198,6 +198,7 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
             .get("control")
             .and_then(|n| lists::control(n, findings))
             .unwrap_or_default(),
+        supervision: Supervision::default(),
     });
     Draft {
         image,

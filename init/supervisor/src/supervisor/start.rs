@@ -113,7 +113,9 @@ impl Supervisor {
         };
         let dependency = &self.units[on];
         let met = match edge.condition {
-            Condition::Started => dependency.phase == Phase::Up || dependency.completed,
+            Condition::Started | Condition::Healthy => {
+                dependency.phase == Phase::Up || dependency.completed
+            }
             Condition::CompletedSuccessfully => dependency.completed,
         };
         let stalled = dependency.stalled();

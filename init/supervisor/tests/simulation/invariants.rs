@@ -228,7 +228,9 @@ impl Invariants {
             let holds = match self.ids.get(on).map(|on| &self.seen[*on]) {
                 None => false,
                 Some(on) => match dependency.condition {
-                    Condition::Started => on.state == ServiceState::Up || on.completed,
+                    Condition::Started | Condition::Healthy => {
+                        on.state == ServiceState::Up || on.completed
+                    }
                     Condition::CompletedSuccessfully => on.completed,
                 },
             };
@@ -394,7 +396,7 @@ impl Invariants {
                     let unmet = edges().any(|(dependency, on)| {
                         on.is_some_and(|on| match dependency.condition {
                             _ if on.completed => false,
-                            Condition::Started => on.state != ServiceState::Up,
+                            Condition::Started | Condition::Healthy => on.state != ServiceState::Up,
                             Condition::CompletedSuccessfully => true,
                         })
                     });

@@ -36,6 +36,7 @@ pub(crate) fn services(random: &mut Random, count: u64) -> Vec<Service> {
                     false => Condition::Started,
                 },
                 required: random.percent(75),
+                ..Dependency::default()
             };
             made.depends_on.insert(before.name.clone(), dependency);
         }
@@ -43,6 +44,7 @@ pub(crate) fn services(random: &mut Random, count: u64) -> Vec<Service> {
             let dependency = Dependency {
                 condition: Condition::Started,
                 required: random.percent(50),
+                ..Dependency::default()
             };
             made.depends_on.insert(name("missing"), dependency);
         }

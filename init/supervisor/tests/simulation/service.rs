@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use orlop_config::{
-    ImageName, Isolation, NetworkMode, RestartPolicy, Service, ServiceName, Signal, UserSpec,
-    UsernsMode,
+    ImageName, Isolation, NetworkMode, RestartPolicy, Service, ServiceName, Signal, Supervision,
+    UserSpec, UsernsMode,
 };
 
 pub(crate) fn name(text: &str) -> ServiceName {
@@ -45,5 +45,6 @@ pub(crate) fn service(text: &str) -> Service {
         init: false,
         isolation: Isolation::Restricted,
         control: Vec::new(),
+        supervision: Supervision::default(),
     }
 }

@@ -51,6 +51,7 @@ fn depend(mut service: Service, on: &str, condition: Condition, required: bool) 
     let dependency = Dependency {
         condition,
         required,
+        ..Dependency::default()
     };
     service.depends_on.insert(name(on), dependency);
     service
