@@ -210,6 +210,8 @@ fn start(
         file_binds: &file_binds,
         control_socket: control_socket.as_deref(),
         listen_names: &names,
+        ready_fd: None,
+        notify: None,
     };
     let init_program = match unit.service.init {
         true => Some(
@@ -226,6 +228,7 @@ fn start(
         stdout,
         stderr,
         listen: sockets.iter().map(|socket| socket.fd.as_fd()).collect(),
+        ready: None,
         init_program: init_program.as_ref().map(AsFd::as_fd),
     };
     let launching = launch_plan(&plan, &fds).map_err(|error| chain(&error))?;

@@ -44,7 +44,8 @@ pub fn place_at(fd: BorrowedFd<'_>, number: RawFd) -> Result<(), Errno> {
 ///
 /// # Errors
 /// The errno of close_range(2).
-pub fn close_on_exec_from(first: u32) -> Result<(), Errno> {
+pub fn close_on_exec_from(first: RawFd) -> Result<(), Errno> {
+    let first = u32::try_from(first).map_err(|_| Errno::EBADF)?;
     // SAFETY: with CLOSE_RANGE_CLOEXEC nothing is closed, only flags are set.
     let result =
         unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, CLOSE_RANGE_CLOEXEC) };

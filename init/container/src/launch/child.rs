@@ -131,7 +131,11 @@ fn simple(
             prepared
                 .placed()
                 .try_for_each(|(number, stream)| fd::place_at(stream, number))?;
-            fd::close_on_exec_from(u32::try_from(prepared.first_private).map_err(|_| Errno::EBADF)?)
+            fd::close_on_exec_from(prepared.after_sockets)?;
+            match &prepared.ready {
+                Some((number, pipe)) => fd::place_at(pipe.as_fd(), *number),
+                None => Ok(()),
+            }
         }
         Step::NoNewPrivileges => credentials::no_new_privileges(),
         Step::Seccomp(program) => seccomp::install(program),

@@ -41,6 +41,8 @@ pub struct LaunchFds<'a> {
     pub stderr: BorrowedFd<'a>,
     /// The passed sockets, in the order of the plan's names.
     pub listen: Vec<BorrowedFd<'a>>,
+    /// The readiness pipe's writing end, when the plan has a number for it.
+    pub ready: Option<BorrowedFd<'a>>,
     /// The multi-call binary, open for reading, when the manifest says `init = true`.
     pub init_program: Option<BorrowedFd<'a>>,
 }
@@ -87,6 +89,9 @@ pub enum LaunchError {
         /// In [`LaunchFds::listen`].
         given: usize,
     },
+    /// Only one of the plan and the descriptors has a readiness pipe.
+    #[error("the plan and the descriptors differ about a readiness pipe")]
+    Ready,
 }
 
 /// Starts the plan's process and returns at once.
@@ -100,9 +105,12 @@ pub fn launch(plan: &LaunchPlan, fds: &LaunchFds<'_>) -> Result<Launching, Launc
             given: fds.listen.len(),
         });
     }
+    if plan.ready_fd.is_some() != fds.ready.is_some() {
+        return Err(LaunchError::Ready);
+    }
     let (report, writer) = pipe2(OFlag::O_CLOEXEC).map_err(LaunchError::Pipe)?;
     fd::set_nonblocking(report.as_fd()).map_err(LaunchError::Pipe)?;
-    let prepared = Prepared::new(fds, writer.as_fd()).map_err(LaunchError::Duplicate)?;
+    let prepared = Prepared::new(plan, fds, writer.as_fd()).map_err(LaunchError::Duplicate)?;
     drop(writer);
     let args = CloneArgs {
         namespaces: plan.namespaces,
@@ -140,17 +148,19 @@ impl Launching {
 struct Prepared {
     streams: [OwnedFd; 3],
     listen: Vec<OwnedFd>,
+    ready: Option<(RawFd, OwnedFd)>,
     init_program: Option<OwnedFd>,
     report: OwnedFd,
-    /// The first number that is not passed on.
-    first_private: RawFd,
+    /// The first number after the standard streams and the sockets.
+    after_sockets: RawFd,
 }
 
 impl Prepared {
-    fn new(fds: &LaunchFds<'_>, report: BorrowedFd<'_>) -> Result<Self, Errno> {
+    fn new(plan: &LaunchPlan, fds: &LaunchFds<'_>, report: BorrowedFd<'_>) -> Result<Self, Errno> {
         let count = RawFd::try_from(fds.listen.len()).map_err(|_| Errno::EMFILE)?;
-        let first_private = 3 + count;
-        let above = |fd: BorrowedFd<'_>| fd::duplicate_from(fd, first_private);
+        let after_sockets = 3 + count;
+        let least = plan.ready_fd.map_or(after_sockets, |number| number + 1);
+        let above = |fd: BorrowedFd<'_>| fd::duplicate_from(fd, least);
         Ok(Self {
             streams: [above(fds.stdin)?, above(fds.stdout)?, above(fds.stderr)?],
             listen: fds
@@ -158,9 +168,13 @@ impl Prepared {
                 .iter()
                 .map(|fd| above(fd.as_fd()))
                 .collect::<Result<_, _>>()?,
+            ready: match plan.ready_fd.zip(fds.ready) {
+                Some((number, fd)) => Some((number, above(fd)?)),
+                None => None,
+            },
             init_program: fds.init_program.map(above).transpose()?,
             report: above(report)?,
-            first_private,
+            after_sockets,
         })
     }
 

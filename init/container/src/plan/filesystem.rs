@@ -9,8 +9,8 @@ use orlop_sys::mount_api::MountFlags;
 use super::dev::plan_dev;
 use super::mount::{Bind, PLAIN, READ_ONLY, fresh, fresh_source, machine};
 use super::{
-    LaunchInputs, Missing, Mount, Overlay, Owner, PlanError, RootMount, Step, absolute, in_root,
-    text,
+    LaunchInputs, Missing, Mount, NOTIFY_SOCKET, Overlay, Owner, PlanError, RootMount, Step,
+    absolute, in_root, text,
 };
 
 /// Hidden from every service: Docker's and containerd's lists together (rule R4). Those
@@ -37,6 +37,9 @@ const READ_ONLY_PATHS: [&CStr; 5] = [
     c"proc/sys",
     c"proc/sysrq-trigger",
 ];
+
+/// Where a service with grants finds its control socket.
+const CONTROL_SOCKET: &str = "/run/orlop/control.sock";
 
 /// Sizes of what a read-only root gets without asking: `/run` and `/tmp`.
 const RUN_SIZE: u64 = 16 << 20;
@@ -158,18 +161,19 @@ fn wanted_mounts(inputs: &LaunchInputs<'_>, owner: Owner<'_>) -> Result<Vec<Step
             machine(&file.source, target, READ_ONLY, bind)?,
         ));
     }
-    if let Some(socket) = inputs.control_socket {
+    let sockets = [
+        (inputs.control_socket, CONTROL_SOCKET),
+        (inputs.notify.map(|notify| notify.socket), NOTIFY_SOCKET),
+    ];
+    for (socket, target) in sockets {
+        let Some(socket) = socket else { continue };
         let bind = Bind {
             missing: Missing::File,
             ..Bind::default()
         };
-        let step = machine(
-            socket,
-            c"run/orlop/control.sock".to_owned(),
-            READ_ONLY,
-            bind,
-        )?;
-        mounts.push((PathBuf::from("/run/orlop/control.sock"), step));
+        let target = PathBuf::from(target);
+        let step = machine(socket, in_root("socket", &target)?, READ_ONLY, bind)?;
+        mounts.push((target, step));
     }
     if service.read_only {
         let user = (owner.base + owner.user.uid, owner.base + owner.user.gid);

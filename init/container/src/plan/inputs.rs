@@ -1,6 +1,7 @@
 //! What a plan is made from.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use orlop_config::{Isolation, NetworkMode, Service, UsernsMode};
 
@@ -30,7 +31,27 @@ pub struct LaunchInputs<'a> {
     pub control_socket: Option<&'a Path>,
     /// Names of the passed sockets, in the order of their descriptors.
     pub listen_names: &'a [String],
+    /// The number of the descriptor on which the service says that it is ready, by a newline
+    /// (s6's notification-fd, dinit's pipefd): from 3 on, and none of the passed sockets'. Its pipe
+    /// comes with [`crate::launch::LaunchFds::ready`].
+    pub ready_fd: Option<u32>,
+    /// What sd_notify(3) needs, for a service that speaks it.
+    pub notify: Option<Notify<'a>>,
 }
+
+/// The socket of a service that speaks sd_notify(3), which becomes [`NOTIFY_SOCKET`] in the container
+/// and in its environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notify<'a> {
+    /// The socket on the machine. The service's user must be allowed to write it.
+    pub socket: &'a Path,
+    /// The interval in which the service must ping (`WATCHDOG_USEC`, sd_watchdog_enabled(3)). Without
+    /// `WATCHDOG_PID`: the one who pings is found by the message's credentials.
+    pub watchdog: Option<Duration>,
+}
+
+/// Where a container finds the socket of [`Notify`].
+pub const NOTIFY_SOCKET: &str = "/run/orlop/notify.sock";
 
 /// A volume's place on the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]

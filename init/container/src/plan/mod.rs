@@ -10,6 +10,7 @@ mod step;
 mod tests;
 
 use std::ffi::CString;
+use std::os::fd::RawFd;
 use std::path::{Component, Path};
 
 use nix::sched::CloneFlags;
@@ -19,7 +20,7 @@ use orlop_sys::exec::StringVector;
 use crate::seccomp;
 use crate::user::{self, User, UserError};
 
-pub use inputs::{FileBind, LaunchInputs, ResolvedVolume, namespace_spec};
+pub use inputs::{FileBind, LaunchInputs, NOTIFY_SOCKET, Notify, ResolvedVolume, namespace_spec};
 pub use step::{Credentials, Device, Missing, Mount, MountSource, Overlay, Place, RootMount, Step};
 
 /// A launch, decided.
@@ -33,6 +34,8 @@ pub struct LaunchPlan {
     pub steps: Vec<Step>,
     /// How many sockets are passed from descriptor 3 on.
     pub listen_count: usize,
+    /// The number that the readiness pipe gets.
+    pub ready_fd: Option<RawFd>,
     /// What clone3 makes new: all but the kept user and network namespaces.
     pub namespaces: CloneFlags,
     /// The program's arguments.
@@ -61,6 +64,16 @@ pub enum PlanError {
     /// Neither entrypoint nor command.
     #[error("command: nothing to run")]
     NoCommand,
+    /// A readiness descriptor that cannot be.
+    #[error(
+        "readiness: descriptor {number} is not free; with the passed sockets it must be {first} to 1023"
+    )]
+    ReadyFd {
+        /// By the manifest.
+        number: u32,
+        /// The first that is free.
+        first: u64,
+    },
 }
 
 /// Decides a launch.
@@ -111,7 +124,11 @@ pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
         steps.push(Step::NoNewPrivileges);
         steps.push(Step::Seccomp(seccomp::program(capabilities)));
     }
-    let environment = process::environment(service, &user, inputs.listen_names);
+    let passed = process::Passed {
+        listen_names: inputs.listen_names,
+        notify: inputs.notify,
+    };
+    let environment = process::environment(service, &user, &passed);
     let (argv, exec) = process::program(service, &environment)?;
     steps.push(exec);
     Ok(LaunchPlan {
@@ -119,6 +136,7 @@ pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
         image: service.image.to_string(),
         steps,
         listen_count: inputs.listen_names.len(),
+        ready_fd: process::ready_fd(inputs)?,
         namespaces: CloneFlags::CLONE_NEWPID
             | CloneFlags::CLONE_NEWNS
             | CloneFlags::CLONE_NEWIPC

@@ -1,18 +1,31 @@
 //! The program: arguments, environment, where it is looked for, what it may.
 
 use std::collections::BTreeMap;
+use std::os::fd::RawFd;
 
 use orlop_config::{Capability, Service};
 use orlop_sys::credentials::{CapabilitySet, Resource};
 use orlop_sys::exec::StringVector;
 
-use super::{PlanError, Step, text};
+use super::{LaunchInputs, NOTIFY_SOCKET, Notify, PlanError, Step, text};
 use crate::user::User;
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// containerd's, the stricter of the two defaults.
 const OPEN_FILES: u64 = 1024;
+
+/// The number of the first passed socket.
+const FIRST_PASSED: u64 = 3;
+
+/// What only the main process is given, beside the manifest's environment.
+#[derive(Debug, Default)]
+pub(super) struct Passed<'a> {
+    /// Names of the sockets.
+    pub(super) listen_names: &'a [String],
+    /// Where it says how it is.
+    pub(super) notify: Option<Notify<'a>>,
+}
 
 pub(super) fn limits() -> [Step; 2] {
     [
@@ -31,7 +44,7 @@ pub(super) fn capability_set(capabilities: &[Capability]) -> CapabilitySet {
 pub(super) fn environment(
     service: &Service,
     user: &User,
-    listen_names: &[String],
+    passed: &Passed<'_>,
 ) -> BTreeMap<String, String> {
     let mut environment = service.environment.clone();
     environment
@@ -40,13 +53,32 @@ pub(super) fn environment(
     environment
         .entry("HOME".to_owned())
         .or_insert_with(|| user.home.clone());
-    if !listen_names.is_empty() {
-        environment.insert("LISTEN_FDS".to_owned(), listen_names.len().to_string());
-        environment.insert("LISTEN_FDNAMES".to_owned(), listen_names.join(":"));
+    let mut insert = |key: &str, value: String| environment.insert(key.to_owned(), value);
+    if !passed.listen_names.is_empty() {
+        insert("LISTEN_FDS", passed.listen_names.len().to_string());
+        insert("LISTEN_FDNAMES", passed.listen_names.join(":"));
         // The main process is pid 1 of its namespace; `init` writes its child's instead.
-        environment.insert("LISTEN_PID".to_owned(), "1".to_owned());
+        insert("LISTEN_PID", "1".to_owned());
+    }
+    if let Some(notify) = passed.notify {
+        insert("NOTIFY_SOCKET", NOTIFY_SOCKET.to_owned());
+        if let Some(watchdog) = notify.watchdog {
+            insert("WATCHDOG_USEC", watchdog.as_micros().to_string());
+        }
     }
     environment
+}
+
+/// The number of the readiness pipe: above the passed sockets, below the limit of open files.
+pub(super) fn ready_fd(inputs: &LaunchInputs<'_>) -> Result<Option<RawFd>, PlanError> {
+    let Some(number) = inputs.ready_fd else {
+        return Ok(None);
+    };
+    let first = FIRST_PASSED + inputs.listen_names.len() as u64;
+    if !(first..OPEN_FILES).contains(&number.into()) {
+        return Err(PlanError::ReadyFd { number, first });
+    }
+    Ok(RawFd::try_from(number).ok())
 }
 
 pub(super) fn environment_strings(

@@ -40,6 +40,8 @@ fn inputs(service: &Service) -> LaunchInputs<'_> {
         file_binds: &[],
         control_socket: None,
         listen_names: &[],
+        ready_fd: None,
+        notify: None,
     }
 }
 
@@ -197,6 +199,51 @@ fn the_filter_is_the_one_of_the_capabilities_and_the_last_before_exec() {
         panic!("{:?}", shape(&plain));
     };
     assert_eq!(*filter, seccomp::program(0));
+}
+
+#[test]
+fn a_readiness_descriptor_is_none_of_the_others() {
+    let service = service("");
+    let names = ["one".to_owned()];
+    let with = |ready_fd| {
+        plan(&LaunchInputs {
+            listen_names: &names,
+            ready_fd,
+            ..inputs(&service)
+        })
+        .map(|plan| plan.ready_fd)
+    };
+    assert_eq!(with(None), Ok(None));
+    assert_eq!(with(Some(4)), Ok(Some(4)));
+    assert_eq!(with(Some(1023)), Ok(Some(1023)));
+    for number in [0, 3, 1024, u32::MAX] {
+        let error = PlanError::ReadyFd { number, first: 4 };
+        assert_eq!(with(Some(number)), Err(error), "{number}");
+    }
+}
+
+#[test]
+fn a_service_that_notifies_finds_its_socket() {
+    let service = service("");
+    let plan = plan(&LaunchInputs {
+        notify: Some(Notify {
+            socket: Path::new("/run/orlop/notify/web.sock"),
+            watchdog: Some(std::time::Duration::from_millis(1500)),
+        }),
+        ..inputs(&service)
+    })
+    .unwrap();
+    let mount = mount_on(&plan.steps, "run/orlop/notify.sock").unwrap();
+    assert!(
+        matches!(&mount.source, MountSource::Machine { path, .. } if path.to_bytes() == b"/run/orlop/notify/web.sock")
+    );
+    assert_eq!(mount.missing, Missing::File);
+    for entry in [
+        c"NOTIFY_SOCKET=/run/orlop/notify.sock",
+        c"WATCHDOG_USEC=1500000",
+    ] {
+        assert!(plan.envp.strings().iter().any(|found| **found == *entry));
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -15,7 +16,7 @@ use orlop_container::cgroup::{Cgroup, Controller, enable_controllers, plan_limit
 use orlop_container::launch::{LaunchError, LaunchFds, LaunchOutcome, Launching, launch};
 use orlop_container::namespaces::{Holder, KeptNamespaces};
 use orlop_container::plan::{
-    FileBind, LaunchInputs, LaunchPlan, ResolvedVolume, namespace_spec, plan,
+    FileBind, LaunchInputs, LaunchPlan, Notify, ResolvedVolume, namespace_spec, plan,
 };
 use orlop_container::private_proc::PrivateProc;
 
@@ -142,6 +143,8 @@ pub(crate) struct Trial<'a> {
     pub(crate) listen: Vec<(String, BorrowedFd<'a>)>,
     pub(crate) base: u32,
     pub(crate) control_socket: Option<PathBuf>,
+    pub(crate) notify_socket: Option<PathBuf>,
+    pub(crate) ready: Option<(u32, BorrowedFd<'a>)>,
     pub(crate) file_binds: Vec<FileBind>,
     pub(crate) init_program: Option<BorrowedFd<'a>>,
     service: Service,
@@ -175,6 +178,8 @@ impl<'a> Trial<'a> {
             listen: Vec::new(),
             base: 1_000_000 + number * 65_536,
             control_socket: None,
+            notify_socket: None,
+            ready: None,
             file_binds: Vec::new(),
             init_program: None,
             service,
@@ -282,6 +287,11 @@ impl<'a> Trial<'a> {
             file_binds: &self.file_binds,
             control_socket: self.control_socket.as_deref(),
             listen_names: &names,
+            ready_fd: self.ready.map(|(number, _)| number),
+            notify: self.notify_socket.as_deref().map(|socket| Notify {
+                socket,
+                watchdog: Some(Duration::from_secs(20)),
+            }),
         };
         let plan = plan(&inputs).unwrap();
         let null = fs::File::open("/dev/null").unwrap();
@@ -294,6 +304,7 @@ impl<'a> Trial<'a> {
             stdout: writer.as_fd(),
             stderr: writer.as_fd(),
             listen: self.listen.iter().map(|(_, fd)| *fd).collect(),
+            ready: self.ready.map(|(_, fd)| fd),
             init_program: self.init_program,
         };
         let launching = launch(&plan, &fds)?;

@@ -354,6 +354,51 @@ fn passed_sockets_are_the_only_further_descriptors() {
 }
 
 #[test]
+fn the_readiness_pipe_has_its_number_and_ends_with_the_service() {
+    let Some(ground) = ground() else { return };
+    let socket = pipe_with(b"socket\n");
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut trial = Trial::shell(
+        "",
+        "read a <&3; echo $a; echo >&7; exec 7>&-; exec ls /proc/self/fd",
+    );
+    trial.listen = vec![("one".to_owned(), socket.as_fd())];
+    trial.ready = Some((7, writer.as_fd()));
+    let output = trial.run(ground).unwrap().output;
+    let lines: Vec<_> = output.lines().collect();
+    // 4 is what ls has open itself: nothing lies between the socket and the pipe.
+    assert_eq!(lines, ["socket", "0", "1", "2", "3", "4"], "{output}");
+    drop(trial);
+    drop(writer);
+    let mut said = Vec::new();
+    std::io::Read::read_to_end(&mut reader, &mut said).unwrap();
+    assert_eq!(said, b"\n");
+}
+
+#[test]
+fn the_notify_socket_takes_what_the_services_user_says() {
+    let Some(ground) = ground() else { return };
+    let path = volume(ground, "notify").join("web.sock");
+    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    socket
+        .set_read_timeout(Some(std::time::Duration::from_secs(60)))
+        .unwrap();
+    // Busybox has no datagram client: what is shown is the socket, who may write it, and the words.
+    let mut trial = Trial::shell(
+        "user = \"probe\"",
+        "echo $NOTIFY_SOCKET $WATCHDOG_USEC $WATCHDOG_PID; test -S $NOTIFY_SOCKET && echo socket; \
+         test -w $NOTIFY_SOCKET && echo writable; rm $NOTIFY_SOCKET 2>/dev/null || echo stays",
+    );
+    std::os::unix::fs::chown(&path, Some(trial.base + 100), Some(trial.base + 101)).unwrap();
+    trial.notify_socket = Some(path);
+    let output = trial.run(ground).unwrap().output;
+    assert_eq!(
+        output,
+        "/run/orlop/notify.sock 20000000\nsocket\nwritable\nstays\n"
+    );
+}
+
+#[test]
 fn a_failed_launch_is_one_sentence_with_a_remedy() {
     let Some(ground) = ground() else { return };
     for (manifest, sentence) in [
