@@ -26,6 +26,8 @@ pub mod memfd;
 pub mod module;
 pub mod mount_api;
 pub mod namespace;
+#[cfg(all(target_env = "musl", panic = "abort"))]
+pub mod no_unwinder;
 pub mod packet;
 pub mod path;
 pub mod pidfd;
