@@ -49,5 +49,6 @@ fn status_of(status: orlop_sys::reaper::ExitStatus) -> ExitStatus {
     match status {
         orlop_sys::reaper::ExitStatus::Exited(code) => ExitStatus::Exited(code),
         orlop_sys::reaper::ExitStatus::Signaled(signal) => ExitStatus::Signaled(signal),
+        orlop_sys::reaper::ExitStatus::Dumped(signal) => ExitStatus::Dumped(signal),
     }
 }

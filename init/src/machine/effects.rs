@@ -13,7 +13,7 @@ use crate::running;
 impl Machine {
     pub(crate) fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Launch { service } => self.launch(&service),
+            Effect::Launch { service, life: _ } => self.launch(&service),
             Effect::Signal { service, signal } => {
                 let status = self.supervisor.status(&service);
                 let stopping = status.is_some_and(|status| status.state == ServiceState::Stopping);
@@ -45,6 +45,8 @@ impl Machine {
                 cause,
             } => self.state_changed(&service, state, &cause),
             Effect::Reply { id, result } => self.requests.answer(id, result),
+            Effect::Probe { .. } | Effect::StopProbe { .. } => {}
+            Effect::EndMachine { service: _, kind } => self.shut_down(kind),
             Effect::BootComplete => self.boot_complete(),
             Effect::ShutdownComplete(kind) => self.end(kind),
         }

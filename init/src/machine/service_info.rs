@@ -21,7 +21,7 @@ pub(super) fn service_info(unit: &Unit, status: &ServiceStatus, now: Duration) -
         restarts: status.restarts,
         last_exit: status.last_exit.map(|exit| match exit {
             ExitStatus::Exited(code) => Exit::Code(code),
-            ExitStatus::Signaled(signal) => Exit::Signal(signal),
+            ExitStatus::Signaled(signal) | ExitStatus::Dumped(signal) => Exit::Signal(signal),
         }),
         ports: service
             .ports

@@ -17,14 +17,15 @@ pub(crate) const LAUNCH_TOO_LONG: &str = "launch took longer than 30 s";
 pub(crate) fn exit(status: ExitStatus) -> String {
     match status {
         ExitStatus::Exited(code) => format!("exited with code {code}"),
-        ExitStatus::Signaled(number) => {
-            let name = Signal::parse(&number.to_string()).map(Signal::name);
-            match name.ok().filter(|name| name.starts_with("SIG")) {
-                Some(name) => format!("killed by {name}"),
-                None => format!("killed by signal {number}"),
-            }
-        }
+        ExitStatus::Signaled(number) => format!("killed by {}", signal(number)),
+        ExitStatus::Dumped(number) => format!("killed by {} (core dumped)", signal(number)),
     }
+}
+
+fn signal(number: i32) -> String {
+    let name = Signal::parse(&number.to_string()).map(Signal::name);
+    let name = name.ok().filter(|name| name.starts_with("SIG"));
+    name.unwrap_or_else(|| format!("signal {number}"))
 }
 
 /// `…, restarting in 200 ms`.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orlop_config::{ServiceName, Signal};
+use orlop_config::{Need, ServiceName, Signal};
 
 /// A point in time: CLOCK_BOOTTIME since boot, as PID 1 read it.
 pub type Time = Duration;
@@ -14,6 +14,8 @@ pub enum ExitStatus {
     Exited(i32),
     /// A signal ended it.
     Signaled(i32),
+    /// A signal ended it, and the kernel wrote a core dump.
+    Dumped(i32),
 }
 
 /// What PID 1 reports to the supervisor.
@@ -47,6 +49,51 @@ pub enum Event {
     CgroupEmpty {
         /// Whose.
         service: ServiceName,
+    },
+    /// A service said something over its notification socket or descriptor, attributed already:
+    /// who may speak for it, and in which life, is PID 1's to know.
+    Notice {
+        /// Whose.
+        service: ServiceName,
+        /// The number that `Effect::Launch` gave: what an earlier life left unread does not count.
+        life: u64,
+        /// What it said; of a datagram with several assignments, one event each, in their order.
+        notice: Notice,
+    },
+    /// A health probe ended.
+    ProbeDone {
+        /// Whose.
+        service: ServiceName,
+        /// The life that `Effect::Probe` named.
+        life: u64,
+        /// The number that `Effect::Probe` gave: the answer to a stopped probe does not count.
+        serial: u64,
+        /// What came of it.
+        result: ProbeResult,
+    },
+    /// The kernel killed processes of the service's cgroup for want of memory. Read from
+    /// `memory.events.local` before its `MainExited` and `CgroupEmpty` are told, so that the end of
+    /// the main process has its true cause. With `memory.oom.group` the whole group counts as one.
+    OomKilled {
+        /// Whose.
+        service: ServiceName,
+        /// The number that `Effect::Launch` gave.
+        life: u64,
+        /// How many more than at the last report.
+        count: u32,
+    },
+    /// Whether the machine has something that services need. Everything is absent until told.
+    Resource {
+        /// As written in `needs`.
+        need: Need,
+        /// It is there, or it is there no more: only starts wait for it.
+        present: bool,
+    },
+    /// What CLOCK_REALTIME reads at this step's `now`: at the start, and after each jump of it
+    /// (timerfd_create(2), TFD_TIMER_CANCEL_ON_SET). Schedules rest until the first one.
+    WallClock {
+        /// Since 1970 UTC.
+        unix: Duration,
     },
     /// Nothing happened but time: a deadline given by `next_deadline` is over.
     Deadline,
@@ -103,88 +150,39 @@ pub enum Shutdown {
     Halt,
 }
 
-/// What PID 1 shall do. Performed in order; each is idempotent from the supervisor's view.
+/// What a service says of itself: sd_notify(3), or a line on its readiness descriptor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Effect {
-    /// Launch the service: answered by `Launched` or `LaunchFailed`.
-    Launch {
-        /// Whose.
-        service: ServiceName,
-    },
-    /// Send a signal to the main process by its pidfd.
-    Signal {
-        /// Whose.
-        service: ServiceName,
-        /// Which.
-        signal: Signal,
-    },
-    /// Write 1 to the service's `cgroup.kill`. Answered by `CgroupEmpty` once the cgroup is empty,
-    /// also when it is already: the state is re-read, not inferred (cgroups(7)). Of a launch in
-    /// flight, which it ends, the answer is `LaunchFailed` or `Launched` as ever.
-    KillCgroup {
-        /// Whose.
-        service: ServiceName,
-    },
-    /// The service is no longer wanted and is down: let go of its namespaces, network and ids.
-    Release {
-        /// Whose.
-        service: ServiceName,
-    },
-    /// A service's state changed: for the log, the console and the event stream.
-    StateChanged {
-        /// Whose.
-        service: ServiceName,
-        /// The new state.
-        state: ServiceState,
-        /// One lower-case fragment: `exited with code 1, restarting in 200 ms`.
-        cause: String,
-    },
-    /// The answer to a request.
-    Reply {
-        /// The request's id.
-        id: u64,
-        /// Done, or why not.
-        result: Result<(), RequestError>,
-    },
-    /// Every service that is wanted at boot is up (or has completed, or has failed): once a boot.
-    BootComplete,
-    /// Every service is down: go on with the end of the machine.
-    ShutdownComplete(Shutdown),
-}
-
-/// The actual state of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ServiceState {
-    /// Wanted, waits for what it depends on.
-    Waiting,
-    /// Being launched.
-    Starting,
-    /// Its main process runs.
-    Up,
-    /// Was asked to stop, or ended by itself and what is left of it is being killed.
+pub enum Notice {
+    /// `READY=1`, or the line.
+    Ready,
+    /// `RELOADING=1`: up, and `Ready` comes again.
+    Reloading,
+    /// `STOPPING=1`: its end is its own wish; health and watchdog are not looked at any more.
     Stopping,
-    /// Ended; a restart is due after the back-off.
-    BackingOff,
-    /// Not running and not wanted, or ended with success and its policy wants no restart.
-    Down,
-    /// Ended with a failure and its policy wants no restart, or a required dependency failed, or a
-    /// process of it survives SIGKILL.
-    Failed,
+    /// `STATUS=`: one line for people.
+    Status(String),
+    /// `ERRNO=`: why it fails, as an errno(3).
+    Errno(u16),
+    /// `MAINPID=`, checked by PID 1 and in the machine's pid namespace; `MainExited` is this one's
+    /// from now on.
+    MainPid(u32),
+    /// `WATCHDOG=1`: alive.
+    WatchdogPing,
+    /// `WATCHDOG=trigger`: as if the watchdog had expired.
+    WatchdogTrigger,
+    /// `WATCHDOG_USEC=`: the watchdog's time from now on; zero turns it off.
+    WatchdogUsec(Duration),
+    /// `EXTEND_TIMEOUT_USEC=`: what bounds its start or stop is over so much after now, not sooner.
+    ExtendTimeout(Duration),
 }
 
-/// One service as `orlop ps` shows it.
+/// What came of one health probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceStatus {
-    /// The state.
-    pub state: ServiceState,
-    /// Since when it is in that state.
-    pub since: Time,
-    /// The main process, while there is one.
-    pub pid: Option<u32>,
-    /// Restarts that happened by themselves since boot or the last manual start.
-    pub restarts: u32,
-    /// How the last main process ended.
-    pub last_exit: Option<ExitStatus>,
-    /// Why it is in that state.
-    pub cause: String,
+pub enum ProbeResult {
+    /// It passed, with what it said (its output's end; may be empty).
+    Passed(String),
+    /// It failed, with why.
+    Failed(String),
+    /// It could not be made (no such program in the image, no memory): counts as failed.
+    Unable(String),
 }

@@ -108,13 +108,15 @@
 #![forbid(unsafe_code)]
 
 mod cause;
+mod effect;
 mod event;
 mod graph;
 mod restart;
+mod status;
 mod supervisor;
 mod unit;
 
-pub use event::{
-    Effect, Event, ExitStatus, Request, RequestError, ServiceState, ServiceStatus, Shutdown, Time,
-};
+pub use effect::Effect;
+pub use event::{Event, ExitStatus, Notice, ProbeResult, Request, RequestError, Shutdown, Time};
+pub use status::{Health, HealthStatus, KEPT_EXITS, PastExit, ServiceState, ServiceStatus};
 pub use supervisor::Supervisor;

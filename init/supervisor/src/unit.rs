@@ -1,5 +1,6 @@
 //! One service as the supervisor keeps it: what is wanted, what is, and what its edges are.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use orlop_config::{Condition, RestartPolicy, Service, ServiceName, Signal};
@@ -177,6 +178,14 @@ impl Unit {
                 restarts: 0,
                 last_exit: None,
                 cause: cause::BEFORE_BOOT.to_owned(),
+                life: 0,
+                health: None,
+                text: None,
+                reloading: false,
+                last_exits: VecDeque::new(),
+                next_run: None,
+                oom_kills: 0,
+                watchdog: None,
             },
         }
     }

@@ -9,6 +9,8 @@ pub enum ExitStatus {
     Exited(i32),
     /// This signal ended it (real-time signals included, which nix's own type cannot hold).
     Signaled(i32),
+    /// This signal ended it, and the kernel wrote a core dump.
+    Dumped(i32),
 }
 
 /// Every child that has ended, in the order in which the kernel gives them; never blocks.
@@ -50,6 +52,7 @@ fn reap_one() -> Result<Option<(i32, ExitStatus)>, Errno> {
         pid,
         match info.si_code {
             libc::CLD_EXITED => ExitStatus::Exited(status),
+            libc::CLD_DUMPED => ExitStatus::Dumped(status),
             _ => ExitStatus::Signaled(status),
         },
     )))

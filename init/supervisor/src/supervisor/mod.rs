@@ -27,6 +27,8 @@ pub struct Supervisor {
     jitter: Jitter,
     /// The latest `now` of a step; never goes back.
     now: Time,
+    /// Launches so far.
+    lives: u64,
     boot: Boot,
     leaving: Option<Leaving>,
     /// The units' deadlines, soonest first.
@@ -45,6 +47,7 @@ impl Supervisor {
             units: Units::new(services.map(Unit::new)),
             jitter: Jitter::new(seed),
             now: Time::ZERO,
+            lives: 0,
             boot: Boot::NotYet,
             leaving: None,
             deadlines: BTreeSet::new(),
@@ -69,7 +72,13 @@ impl Supervisor {
                 self.with(&service, |s, id| s.main_exited(id, status));
             }
             Event::CgroupEmpty { service } => self.with(&service, Self::cgroup_empty),
-            Event::Deadline => {}
+            // Not acted on yet.
+            Event::Notice { .. }
+            | Event::ProbeDone { .. }
+            | Event::OomKilled { .. }
+            | Event::Resource { .. }
+            | Event::WallClock { .. }
+            | Event::Deadline => {}
             Event::Request { request, id } => self.request(&request, id),
             Event::Shutdown(kind) => self.shut_down(kind),
         }

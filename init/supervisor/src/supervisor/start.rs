@@ -138,14 +138,17 @@ impl Supervisor {
     }
 
     fn launch(&mut self, id: Id, cause: &str) {
+        self.lives += 1;
+        let life = self.lives;
         let unit = &mut self.units[id];
+        unit.status.life = life;
         unit.life = Some(Life::default());
         unit.held = true;
         unit.completed = false;
         let service = unit.name.clone();
         self.set_deadline(id, Some(self.now.saturating_add(LAUNCH_BOUND)));
         self.enter(id, Phase::Starting, cause);
-        self.effects.push(Effect::Launch { service });
+        self.effects.push(Effect::Launch { service, life });
     }
 
     /// The back-off is over, or there was none after this end.

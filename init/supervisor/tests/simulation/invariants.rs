@@ -160,14 +160,17 @@ impl Invariants {
 
     pub(crate) fn effect(&mut self, effect: &Effect, now: Time, world: &World) -> Verdict {
         match effect {
-            Effect::Launch { service } => self.launch(self.ids[service], now, world),
+            Effect::Launch { service, .. } => self.launch(self.ids[service], now, world),
             Effect::Signal { service, .. } => {
                 let process = &world.processes[self.ids[service]];
                 ensure(process.told_launched && !process.told_exit, || {
                     format!("signal to {service} without a main process")
                 })
             }
-            Effect::KillCgroup { .. } => Ok(()),
+            Effect::KillCgroup { .. }
+            | Effect::Probe { .. }
+            | Effect::StopProbe { .. }
+            | Effect::EndMachine { .. } => Ok(()),
             Effect::Release { service } => {
                 let id = self.ids[service];
                 let seen = &mut self.seen[id];

@@ -190,7 +190,7 @@ impl Run {
             self.invariants.effect(&effect, self.now, &self.world)?;
             let (now, random) = (self.now, &mut self.random);
             match effect {
-                Effect::Launch { service } => {
+                Effect::Launch { service, .. } => {
                     let id = self.invariants.id(&service);
                     self.world.launch(random, now, id);
                 }

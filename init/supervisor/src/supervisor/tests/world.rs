@@ -90,12 +90,12 @@ impl World {
 
     pub(super) fn answer_launches(&mut self) {
         while let Some(service) = self.last.iter().find_map(|effect| match effect {
-            Effect::Launch { service } => Some(service.to_string()),
+            Effect::Launch { service, .. } => Some(service.to_string()),
             _ => None,
         }) {
             let rest: Vec<Effect> = std::mem::take(&mut self.last)
                 .into_iter()
-                .filter(|effect| !matches!(effect, Effect::Launch { service: s } if s.as_str() == service))
+                .filter(|effect| !matches!(effect, Effect::Launch { service: s, .. } if s.as_str() == service))
                 .collect();
             self.launched(&service);
             self.last.extend(rest);
@@ -193,7 +193,7 @@ impl World {
     /// What `Launch`, `Signal`, `KillCgroup` and `Release` of the last step say, in short words.
     pub(super) fn did(&self) -> Vec<String> {
         let said = self.last.iter().filter_map(|effect| match effect {
-            Effect::Launch { service } => Some(format!("launch {service}")),
+            Effect::Launch { service, .. } => Some(format!("launch {service}")),
             Effect::Signal { service, signal } => {
                 Some(format!("signal {service} {}", signal.number()))
             }
@@ -201,6 +201,9 @@ impl World {
             Effect::Release { service } => Some(format!("release {service}")),
             Effect::BootComplete => Some("boot complete".to_owned()),
             Effect::ShutdownComplete(kind) => Some(format!("shutdown complete {kind:?}")),
+            Effect::Probe { service, .. } => Some(format!("probe {service}")),
+            Effect::StopProbe { service, .. } => Some(format!("stop probe {service}")),
+            Effect::EndMachine { service, kind } => Some(format!("end machine {service} {kind:?}")),
             Effect::StateChanged { .. } | Effect::Reply { .. } => None,
         });
         said.collect()
