@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
@@ -220,6 +221,26 @@ impl Vm {
         let path = self.ready_path("transcript")?;
         let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// What the console has said since the run began, once it has said `wanted`: an event of PID 1
+    /// may be here before the console's line, which goes by the slow serial port.
+    ///
+    /// # Errors
+    /// When it does not within [`crate::HANG_LIMIT`], with what it said instead.
+    pub fn transcript_until(&self, wanted: &str) -> Result<String> {
+        let limit = Instant::now() + crate::HANG_LIMIT;
+        loop {
+            let transcript = self.transcript()?;
+            if transcript.contains(wanted) {
+                return Ok(transcript);
+            }
+            if Instant::now() >= limit {
+                bail!("the console never said {wanted:?} but {transcript}");
+            }
+            // A file tells nobody that it grew but by being read.
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     /// One command for QEMU; gives its `return`.

@@ -39,7 +39,7 @@ fn the_others_run_and_the_console_says_the_same_sentences() {
     let vm = machine.boot().unwrap();
     vm.wait_service("good", "up").unwrap();
     vm.wait_boot().unwrap();
-    let console = vm.transcript().unwrap();
+    let console = vm.transcript_until("Ready").unwrap();
     let sentences: Vec<&str> = check
         .lines()
         .filter(|l| l.starts_with("services/"))
