@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod cron;
 mod diagnostic;
 pub mod keys;
 mod machine;
@@ -19,6 +20,7 @@ mod tree;
 mod value;
 
 pub use check::{Checked, Content, Sources, check};
+pub use cron::Cron;
 pub use diagnostic::{Diagnostic, Severity, SourceFile};
 pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkConfig};
 pub use nearest::nearest;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Cron;
+
 /// `schedule`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
@@ -16,6 +18,8 @@ pub struct Schedule {
 /// When a scheduled service is due.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
+    /// A cron expression, in UTC.
+    Cron(Cron),
     /// `"every 1h"`: so long after the last time it was due, at least a second; the first time so
     /// long after the boot. Jumps of the clock do not matter to it.
     Every(Duration),
@@ -49,6 +53,7 @@ impl Schedule {
     #[must_use]
     pub fn next(&self, after: u64) -> Option<u64> {
         match &self.trigger {
+            Trigger::Cron(cron) => cron.next(after),
             Trigger::Every(interval) => after.checked_add(interval.as_secs().max(1)),
         }
     }
