@@ -23,3 +23,14 @@ pub fn set(since_epoch: Duration) -> Result<(), Errno> {
 pub fn boottime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
+
+/// Whether the kernel holds CLOCK_REALTIME for synchronised with an outer clock (adjtimex(2)): some
+/// time service has said so, and not too long ago.
+#[must_use]
+pub fn is_synchronised() -> bool {
+    // SAFETY: timex is plain old data; modes 0 only asks.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: `state` is a live, writable timex.
+    let answer = unsafe { libc::adjtimex(&raw mut state) };
+    answer >= 0 && answer != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0
+}

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod clone;
 pub mod console;
 pub mod credentials;
+pub mod datagram;
 pub mod emergency;
 pub mod entropy;
 pub mod exec;
