@@ -12,6 +12,7 @@ pub mod emergency;
 pub mod logs;
 pub mod machine;
 pub mod network;
+pub mod notify;
 pub mod ports;
 pub mod reaper;
 pub mod report;

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use orlop_config::Service;
+use orlop_config::{OomPolicy, Service};
 
 /// A cgroup controller that Orlop uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,8 +93,12 @@ pub fn plan_limits(service: &Service) -> Vec<Limit> {
     };
     if let Some(bytes) = service.mem_limit {
         limit(Controller::Memory, "memory.max", bytes.to_string());
-        // One process of a service that is killed alone leaves a broken rest behind.
-        limit(Controller::Memory, "memory.oom.group", "1".to_owned());
+    }
+    match service.supervision.oom_policy {
+        OomPolicy::Continue => {}
+        // The kernel's default, written so that the controller is on and counts.
+        OomPolicy::Stop => limit(Controller::Memory, "memory.oom.group", "0".to_owned()),
+        OomPolicy::Kill => limit(Controller::Memory, "memory.oom.group", "1".to_owned()),
     }
     if let Some(thousandths) = service.milli_cpus {
         let micros = thousandths.saturating_mul(CPU_PERIOD_US) / 1000;
@@ -180,6 +184,21 @@ impl Cgroup {
         self.path.join("cgroup.events")
     }
 
+    /// `memory.events.local`, which inotify reports as modified when the kernel kills in this very
+    /// cgroup for want of memory; absent without the controller.
+    #[must_use]
+    pub fn memory_events_path(&self) -> PathBuf {
+        self.path.join("memory.events.local")
+    }
+
+    /// How often the kernel has killed in this very cgroup for want of memory, not in one below it:
+    /// single processes, or all of them at once (`memory.oom.group`), which counts as one. 0
+    /// without the controller.
+    #[must_use]
+    pub fn oom_kills(&self) -> u64 {
+        oom_kills(&fs::read_to_string(self.memory_events_path()).unwrap_or_default())
+    }
+
     /// Whether a living process is in it or below.
     ///
     /// # Errors
@@ -210,6 +229,19 @@ impl Cgroup {
 impl AsFd for Cgroup {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
+    }
+}
+
+/// `oom_kill` counts each process of a group kill too; `oom_group_kill` the group (Linux 5.17).
+fn oom_kills(events: &str) -> u64 {
+    let count = |key: &str| {
+        let mut lines = events.lines().filter_map(|line| line.split_once(' '));
+        let value = lines.find(|(name, _)| *name == key)?.1;
+        value.parse::<u64>().ok()
+    };
+    match count("oom_group_kill") {
+        Some(groups) if groups > 0 => groups,
+        _ => count("oom_kill").unwrap_or(0),
     }
 }
 
@@ -255,3 +287,16 @@ fn write(path: PathBuf, value: &str) -> Result<(), CgroupError> {
 const CPU_PERIOD_US: u64 = 100_000;
 /// The kernel refuses a quota below 1 ms.
 const CPU_LEAST_US: u64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edge_21_a_group_that_is_killed_together_counts_as_one() {
+        let before = "low 0\nhigh 0\nmax 7\noom 2\noom_kill 2\noom_group_kill 0\n";
+        assert_eq!(oom_kills(before), 2);
+        assert_eq!(oom_kills("oom_kill 5\noom_group_kill 1\n"), 1);
+        assert_eq!(oom_kills(""), 0);
+    }
+}

@@ -9,11 +9,12 @@ use super::{LoopEvent, Machine};
 use crate::logs::LogMessage;
 use crate::report::uptime_ms;
 use crate::running;
+use crate::shutdown;
 
 impl Machine {
     pub(crate) fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Launch { service, life: _ } => self.launch(&service),
+            Effect::Launch { service, life } => self.launch(&service, life),
             Effect::Signal { service, signal } => {
                 let status = self.supervisor.status(&service);
                 let stopping = status.is_some_and(|status| status.state == ServiceState::Stopping);
@@ -46,17 +47,23 @@ impl Machine {
             } => self.state_changed(&service, state, &cause),
             Effect::Reply { id, result } => self.requests.answer(id, result),
             Effect::Probe { .. } | Effect::StopProbe { .. } => {}
-            Effect::EndMachine { service: _, kind } => self.shut_down(kind),
+            Effect::EndMachine { service, kind } => {
+                let word = shutdown::name(kind);
+                let report = &self.shared.report;
+                report.warn(&format!("  ! {service} failed: {word}"));
+                // Behind the other effects of this step, which are still to be done.
+                let _loop_never_ends = self.shared.events.send(LoopEvent::Shutdown(kind));
+            }
             Effect::BootComplete => self.boot_complete(),
             Effect::ShutdownComplete(kind) => self.end(kind),
         }
     }
 
-    fn launch(&mut self, service: &ServiceName) {
+    fn launch(&mut self, service: &ServiceName, life: u64) {
         let Some(unit) = self.units.get(service) else {
             return;
         };
-        tokio::task::spawn_local(running::launch(self.shared.clone(), unit.clone()));
+        tokio::task::spawn_local(running::launch(self.shared.clone(), unit.clone(), life));
     }
 
     /// Looks at the cgroup after the effects at hand are done.
@@ -66,11 +73,19 @@ impl Machine {
 
     /// Reads whether the cgroup is populated and whether the main process was reaped.
     pub(crate) fn cgroup_changed(&mut self, service: &ServiceName) {
+        self.memory_changed(service);
         let empty = self.units.get(service).is_some_and(running::Unit::is_gone);
         if empty {
             self.step(Event::CgroupEmpty {
                 service: service.clone(),
             });
+        }
+    }
+
+    /// Reads how often the kernel killed in the cgroup for want of memory.
+    pub(crate) fn memory_changed(&mut self, service: &ServiceName) {
+        if let Some(event) = self.units.get(service).and_then(running::Unit::oom_event) {
+            self.step(event);
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use orlop_config::Service;
 use orlop_container::cgroup;
 
+use crate::notify::NOTIFY;
 use crate::report::Report;
 use crate::running::{RESOLV_CONF, RUN, SERVICES_CGROUP, STAGING};
 use crate::stage::chain;
@@ -14,7 +15,7 @@ use crate::stages::early_mounts::CGROUP_ROOT;
 
 /// Directories that only PID 1 uses, and the cgroup that all services' cgroups are in.
 pub(super) fn prepare_run(report: &Report) {
-    let private = [RUN, "/run/orlop/control", STAGING];
+    let private = [RUN, "/run/orlop/control", NOTIFY, STAGING];
     let mut results: Vec<(String, std::io::Result<()>)> = private
         .iter()
         .map(|path| {

@@ -29,7 +29,7 @@ use orlop_config::{Checked, ServiceName};
 use orlop_container::private_proc::PrivateProc;
 use orlop_control::server::{Incoming, Responder};
 use orlop_supervisor::{Event, Shutdown, Supervisor};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::boot_info::BootInfo;
 use crate::clock::boottime;
@@ -78,6 +78,10 @@ pub enum LoopEvent {
     Supervisor(Event),
     /// A service's cgroup.events changed; the state is read, never inferred (edge case 15).
     CgroupChanged(ServiceName),
+    /// A service's memory.events.local changed; read likewise.
+    MemoryChanged(ServiceName),
+    /// All events before this one are done: somebody waits for that.
+    Reached(oneshot::Sender<()>),
     /// The network has something to say.
     Network(NetworkEvent),
     /// The links that want DHCP now.
@@ -220,6 +224,10 @@ impl Machine {
         match event {
             LoopEvent::Supervisor(event) => self.step(event),
             LoopEvent::CgroupChanged(service) => self.cgroup_changed(&service),
+            LoopEvent::MemoryChanged(service) => self.memory_changed(&service),
+            LoopEvent::Reached(answer) => {
+                let _asker_gone = answer.send(());
+            }
             LoopEvent::Network(event) => self.network_event(event),
             LoopEvent::DhcpLinks(links) => self.dhcp_links(&links),
             LoopEvent::Shutdown(kind) => self.shut_down(kind),

@@ -1,4 +1,5 @@
-//! One inotify for the cgroup.events of all services (Documentation/admin-guide/cgroup-v2).
+//! One inotify for the cgroup.events and memory.events.local of all services
+//! (Documentation/admin-guide/cgroup-v2).
 //!
 //! Events may be coalesced: a notification only says "look"; the loop reads the file (edge 15).
 
@@ -12,6 +13,7 @@ use std::rc::Rc;
 use nix::errno::Errno;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use orlop_config::ServiceName;
+use orlop_container::cgroup::Cgroup;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
@@ -27,7 +29,16 @@ pub struct CgroupWatch(Rc<Watches>);
 #[derive(Debug)]
 struct Watches {
     inotify: AsyncFd<Watched>,
-    names: RefCell<HashMap<WatchDescriptor, ServiceName>>,
+    names: RefCell<HashMap<WatchDescriptor, (ServiceName, Changed)>>,
+}
+
+/// Which file of a cgroup changed.
+#[derive(Debug, Clone, Copy)]
+enum Changed {
+    /// cgroup.events.
+    Population,
+    /// memory.events.local.
+    Memory,
 }
 
 /// What tokio can watch.
@@ -56,18 +67,25 @@ impl CgroupWatch {
         Ok(Self(watches))
     }
 
-    /// Tells the loop from now on when `cgroup.events` of this service changes. The watch ends with
-    /// the directory.
+    /// Tells the loop from now on when this service's cgroup is populated or empty, or the kernel
+    /// kills in it for want of memory. The watches end with the directory.
     ///
     /// # Errors
     /// The errno of inotify_add_watch(2).
-    pub fn add(&self, service: &ServiceName, events_file: &Path) -> Result<(), Errno> {
+    pub fn add(&self, service: &ServiceName, cgroup: &Cgroup) -> Result<(), Errno> {
+        self.watch(service, &cgroup.events_path(), Changed::Population)?;
+        match self.watch(service, &cgroup.memory_events_path(), Changed::Memory) {
+            // No service of this machine has a limit of memory: the controller is off.
+            Err(Errno::ENOENT) => Ok(()),
+            result => result,
+        }
+    }
+
+    fn watch(&self, service: &ServiceName, file: &Path, what: Changed) -> Result<(), Errno> {
         let Watched(inotify) = self.0.inotify.get_ref();
-        let descriptor = inotify.add_watch(events_file, AddWatchFlags::IN_MODIFY)?;
-        self.0
-            .names
-            .borrow_mut()
-            .insert(descriptor, service.clone());
+        let descriptor = inotify.add_watch(file, AddWatchFlags::IN_MODIFY)?;
+        let mut names = self.0.names.borrow_mut();
+        names.insert(descriptor, (service.clone(), what));
         Ok(())
     }
 }
@@ -85,8 +103,11 @@ async fn run(watches: Rc<Watches>, events: mpsc::UnboundedSender<LoopEvent>) {
             } else {
                 names.get(&change.wd).cloned()
             };
-            if let Some(name) = name {
-                let _loop_never_ends = events.send(LoopEvent::CgroupChanged(name));
+            if let Some((name, what)) = name {
+                let _loop_never_ends = events.send(match what {
+                    Changed::Population => LoopEvent::CgroupChanged(name),
+                    Changed::Memory => LoopEvent::MemoryChanged(name),
+                });
             }
         }
     }

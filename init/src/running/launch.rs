@@ -14,7 +14,7 @@ use orlop_container::cgroup::{Cgroup, plan_limits};
 use orlop_container::launch::{LaunchFds, LaunchOutcome, Launching, launch as launch_plan};
 use orlop_container::namespaces::{Holder, KeptNamespaces};
 use orlop_container::plan::{
-    FileBind, LaunchInputs, LaunchPlan, ResolvedVolume, namespace_spec, plan,
+    FileBind, LaunchInputs, LaunchPlan, Notify, ResolvedVolume, namespace_spec, plan,
 };
 use orlop_container::user;
 use orlop_supervisor::{Event, ExitStatus};
@@ -24,8 +24,9 @@ use tokio::sync::oneshot;
 use crate::watched::watch;
 
 use super::image::Image;
+use super::main_process::MainProcess;
 use super::passed::{self, Passed};
-use super::unit::MainProcess;
+use super::readiness::{self, ReadyPipe};
 use super::{
     RESOLV_CONF, SERVICES_CGROUP, STAGING, Shared, Unit, control_socket, settled, volumes,
 };
@@ -40,9 +41,9 @@ const INIT_PROGRAM: &str = "/usr/lib/orlop/services";
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Launches the unit's main process and tells the loop what came of it.
-pub async fn launch(shared: Rc<Shared>, unit: Unit) {
+pub async fn launch(shared: Rc<Shared>, unit: Unit, life: u64) {
     let service = unit.service.name.clone();
-    let event = match try_launch(&shared, &unit).await {
+    let event = match try_launch(&shared, &unit, life).await {
         Ok(pid) => Event::Launched { service, pid },
         Err(reason) => Event::LaunchFailed { service, reason },
     };
@@ -56,7 +57,10 @@ pub async fn launch(shared: Rc<Shared>, unit: Unit) {
 
 /// Everything in order; each step may wait, and what it makes is either kept for the service or gone
 /// when a later one fails.
-async fn try_launch(shared: &Rc<Shared>, unit: &Unit) -> Result<u32, String> {
+async fn try_launch(shared: &Rc<Shared>, unit: &Unit, life: u64) -> Result<u32, String> {
+    readiness::prepare_socket(shared, unit).await?;
+    // From here on nothing of an earlier life can be heard any more.
+    unit.held_mut().life = life;
     let image = Image::load(&unit.service)?;
     wait_for_devices(shared, unit).await;
     load_overlay(shared, unit).await?;
@@ -68,7 +72,16 @@ async fn try_launch(shared: &Rc<Shared>, unit: &Unit) -> Result<u32, String> {
     control_socket::listen(shared, unit, user.uid)?;
     let volumes = volumes::prepare(shared, unit, &image.rootfs).await?;
     let sockets = passed::sockets(shared, unit).await?;
-    let (plan, launching) = start(shared, unit, &image, &namespaces, &volumes, &sockets)?;
+    let ready = readiness::pipe(&unit.service)?;
+    let given = Given {
+        volumes: &volumes,
+        sockets: &sockets,
+        ready: ready.as_ref(),
+    };
+    let (plan, launching) = start(shared, unit, &image, &namespaces, &given)?;
+    if let Some(ready) = ready {
+        ready.listen(shared, unit);
+    }
     arrive(shared, unit, &plan, launching).await
 }
 
@@ -107,8 +120,10 @@ fn prepare_cgroup(shared: &Shared, unit: &Unit) -> Result<(), String> {
     .map_err(|error| chain(&error))?;
     shared
         .cgroups
-        .add(&unit.service.name, &cgroup.events_path())
+        .add(&unit.service.name, &cgroup)
         .map_err(|errno| format!("watching {}: {errno}", cgroup.events_path().display()))?;
+    // A cgroup of that name may have been there before.
+    unit.held_mut().oom_kills = cgroup.oom_kills();
     unit.held_mut().cgroup = Some(cgroup);
     Ok(())
 }
@@ -174,13 +189,19 @@ fn prepare_pipes(shared: &Shared, unit: &Unit, uid: u32, gid: u32) -> Result<(),
     Ok(())
 }
 
+/// What this launch gives to the service.
+struct Given<'a> {
+    volumes: &'a [ResolvedVolume],
+    sockets: &'a [Passed],
+    ready: Option<&'a ReadyPipe>,
+}
+
 fn start(
     shared: &Shared,
     unit: &Unit,
     image: &Image,
     namespaces: &KeptNamespaces,
-    volumes: &[ResolvedVolume],
-    sockets: &[Passed],
+    given: &Given<'_>,
 ) -> Result<(LaunchPlan, Launching), String> {
     let held = unit.held();
     let (Some(cgroup), Some(pipes)) = (&held.cgroup, &held.pipes) else {
@@ -197,6 +218,11 @@ fn start(
             required: false,
         }]
     };
+    let Given {
+        volumes,
+        sockets,
+        ready,
+    } = given;
     let names: Vec<String> = sockets.iter().map(|socket| socket.name.clone()).collect();
     let control_socket = control_socket::path(unit);
     let inputs = LaunchInputs {
@@ -210,8 +236,11 @@ fn start(
         file_binds: &file_binds,
         control_socket: control_socket.as_deref(),
         listen_names: &names,
-        ready_fd: None,
-        notify: None,
+        ready_fd: ready.map(|pipe| pipe.number),
+        notify: held.notify.as_ref().map(|notify| Notify {
+            socket: notify.path(),
+            watchdog: unit.service.supervision.watchdog,
+        }),
     };
     let init_program = match unit.service.init {
         true => Some(
@@ -228,7 +257,7 @@ fn start(
         stdout,
         stderr,
         listen: sockets.iter().map(|socket| socket.fd.as_fd()).collect(),
-        ready: None,
+        ready: ready.map(|pipe| pipe.writing.as_fd()),
         init_program: init_program.as_ref().map(AsFd::as_fd),
     };
     let launching = launch_plan(&plan, &fds).map_err(|error| chain(&error))?;
@@ -246,10 +275,11 @@ async fn arrive(
     let exited = shared.reaper.watch(launching.pid);
     let pid = u32::try_from(launching.pid).map_err(|error| error.to_string())?;
     let outcome = outcome(plan, &launching).await;
-    unit.held_mut().main = Some(Rc::new(MainProcess {
+    let main = MainProcess {
         pid: launching.pid,
         pidfd: launching.pidfd,
-    }));
+    };
+    unit.held_mut().main = Some(Rc::new(main));
     if outcome == LaunchOutcome::Executed {
         tokio::task::spawn_local(tell_exit(shared.clone(), unit.clone(), exited));
         return Ok(pid);
@@ -257,7 +287,7 @@ async fn arrive(
     // Whatever the child is still at, it ends here; its leftovers are in the cgroup.
     unit.signal(Signal::KILL);
     let _in_d_state = tokio::time::timeout(DEADLINE, exited).await;
-    unit.held_mut().main = None;
+    unit.held_mut().forget_main();
     let service = &unit.service.name;
     Err(match outcome {
         LaunchOutcome::Failed(failure) => {
@@ -291,8 +321,10 @@ async fn outcome(plan: &LaunchPlan, launching: &Launching) -> LaunchOutcome {
 /// The main process's end, for the loop.
 async fn tell_exit(shared: Rc<Shared>, unit: Unit, exited: oneshot::Receiver<ExitStatus>) {
     let Ok(status) = exited.await else { return };
-    unit.held_mut().main = None;
+    unit.held_mut().forget_main();
     let service = unit.service.name.clone();
+    // Before the exit: that the kernel was out of memory is its cause.
+    unit.tell_oom_kills(&shared);
     let event = Event::MainExited { service, status };
     let _loop_never_ends = shared.events.send(LoopEvent::Supervisor(event));
     let look = LoopEvent::CgroupChanged(unit.service.name.clone());

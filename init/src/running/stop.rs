@@ -11,7 +11,7 @@ use std::time::Duration;
 use orlop_config::Signal;
 
 use super::Unit;
-use super::unit::MainProcess;
+use super::main_process::MainProcess;
 
 /// Nothing tells when a handler is installed: it is looked for this often, until the process ends or
 /// the supervisor kills it at the end of its grace period.

@@ -3,10 +3,10 @@
 use std::cell::{Ref, RefCell, RefMut};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use orlop_config::{NetworkMode, Service, ServiceName, Signal};
+use orlop_config::{NetworkMode, Service, ServiceName};
 use orlop_container::cgroup::Cgroup;
 use orlop_container::namespaces::{ID_COUNT, KeptNamespaces};
 use orlop_container::plan::namespace_spec;
@@ -14,9 +14,10 @@ use orlop_supervisor::ServiceState;
 use tokio::task::JoinHandle;
 
 use super::Shared;
+use super::main_process::MainProcess;
 use super::passed::LEASE_GRANT;
-use super::stop;
 use crate::logs::{LogMessage, Pipes};
+use crate::notify::NotifySocket;
 
 /// The grant that makes a service the reader of all logs.
 const LOG_GRANT: &str = "log.streams";
@@ -44,24 +45,25 @@ pub(super) struct Held {
     pub(super) early: bool,
     /// The main process, until it was reaped.
     pub(super) main: Option<Rc<MainProcess>>,
+    /// Another one that the service named as its main process: signals go to it.
+    pub(super) declared: Option<Rc<MainProcess>>,
+    /// The number of the launch that is or was the last.
+    pub(super) life: u64,
+    /// Where it says how it is, once it was launched and if it may.
+    pub(super) notify: Option<NotifySocket>,
+    /// How many kills for want of memory were told.
+    pub(super) oom_kills: u64,
     /// Names of the sockets that the main process was given for DHCP.
     pub(super) dhcp_sockets: BTreeSet<String>,
     /// The other end of the log channel, between the launch of a log reader and its being up.
     pub(super) log_channel: Option<OwnedFd>,
 }
 
-/// A main process that was not reaped yet: its pid is its own until then.
-#[derive(Debug)]
-pub(super) struct MainProcess {
-    pub(super) pid: i32,
-    pub(super) pidfd: OwnedFd,
-}
-
-impl MainProcess {
-    /// Sends a signal by the pidfd: never to another process of the same pid.
-    pub(super) fn signal(&self, signal: Signal) {
-        // ESRCH: it has ended and its exit is on the way to the loop.
-        let _ended = orlop_sys::pidfd::send_signal(self.pidfd.as_fd(), signal.number());
+impl Held {
+    /// The main process was reaped, and with it all others of its pid namespace.
+    pub(super) fn forget_main(&mut self) {
+        self.main = None;
+        self.declared = None;
     }
 }
 
@@ -141,27 +143,6 @@ impl Unit {
     #[must_use]
     pub fn address(&self) -> Option<Ipv4Addr> {
         self.held().address
-    }
-
-    /// Sends a signal to the main process.
-    pub fn signal(&self, signal: Signal) {
-        if let Some(main) = &self.held().main {
-            main.signal(signal);
-        }
-    }
-
-    /// Sends the stop signal to the main process as soon as it listens.
-    pub fn stop(&self, signal: Signal) {
-        let main = self.held().main.clone();
-        if let Some(main) = main {
-            tokio::task::spawn_local(stop::deliver(self.clone(), main, signal));
-        }
-    }
-
-    /// Whether this is still its main process.
-    pub(super) fn is_main(&self, main: &Rc<MainProcess>) -> bool {
-        let held = self.held();
-        held.main.as_ref().is_some_and(|now| Rc::ptr_eq(now, main))
     }
 
     /// Kills everything in the cgroup.
