@@ -17,8 +17,10 @@ mod qmp;
 mod shared;
 mod spawner;
 mod tool;
+pub mod trace;
 mod transcript;
 mod vm;
+mod witness;
 
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ pub use machine_builder::MachineBuilder;
 pub use shared::{Held, Shared};
 pub use tool::{Outcome, orlop};
 pub use vm::Vm;
+pub use witness::Witness;
 
 /// How often a test repeats what is worth repeating: `ORLOP_ROUNDS`, which `make soak` sets, or once.
 #[must_use]

@@ -1,6 +1,7 @@
 //! A machine's folder for a test: what `orlop new` writes, changed, built and booted.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -9,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::Vm;
 use crate::tool::{Outcome, orlop};
+use crate::witness;
 
 /// Writes a machine; every method takes it and gives it back. What goes wrong on the way is said by
 /// the method that ends it ([`boot`](Self::boot), [`tool`](Self::tool)).
@@ -17,6 +19,8 @@ pub struct MachineBuilder {
     name: String,
     keep: TempDir,
     arguments: Vec<String>,
+    append: String,
+    witness: Option<witness::Place>,
     written: Result<()>,
 }
 
@@ -32,6 +36,8 @@ impl MachineBuilder {
             name: format!("test-{}-{number}", std::process::id()),
             keep: TempDir::with_prefix("orlop-test-").context("make a folder")?,
             arguments: Vec::new(),
+            append: String::new(),
+            witness: None,
             written: Ok(()),
         };
         orlop(&["new".as_ref(), machine.folder().as_os_str()])?.success()?;
@@ -76,6 +82,42 @@ impl MachineBuilder {
              build = {{ debian = [\"busybox-static\"] }}\n"
         );
         self.service(name, &toml)
+    }
+
+    /// A service whose main process is `script`, by the name `/bin/main-<name>`, under which the
+    /// kernel's trace shows it; `more` are further lines of its service.toml.
+    #[must_use]
+    pub fn main_service(self, name: &str, script: &str, more: &str) -> Self {
+        let toml = format!(
+            "command = [\"/bin/main-{name}\"]\n{more}\n\
+             build = {{ debian = [\"busybox-static\"], files = {{ \"main\" = \"/bin/main-{name}\" }} }}\n"
+        );
+        let file = format!("services/{name}/main");
+        let service = self
+            .service(name, &toml)
+            .file(&file, &format!("#!/bin/busybox sh\n{script}\n"));
+        let mode = fs::Permissions::from_mode(0o755);
+        let set = fs::set_permissions(service.path(&file), mode).context("make it executable");
+        Self {
+            written: service.written.and(set),
+            ..service
+        }
+    }
+
+    /// With a process of the test in the machine, outside of all services: [`Vm::witness`] and
+    /// [`Vm::trace`].
+    #[must_use]
+    pub fn witness(mut self) -> Self {
+        self.witness = Some(witness::Place::new(self.keep.path()));
+        self
+    }
+
+    /// With these words on the kernel's command line.
+    #[must_use]
+    pub fn append(mut self, words: &str) -> Self {
+        self.append.push(' ');
+        self.append.push_str(words);
+        self
     }
 
     /// With this file below the machine's folder.
@@ -130,6 +172,9 @@ impl MachineBuilder {
         self.tool("build", &build)?
             .success()
             .context("orlop build")?;
+        if let Some(place) = &self.witness {
+            place.prepare(&self.path("build/initramfs"))?;
+        }
         self.start()
     }
 
@@ -171,7 +216,21 @@ impl MachineBuilder {
         let own = own.into_iter().filter(|a| network || *a != "--forward-any");
         all.extend(own.map(str::to_owned));
         all.extend(self.arguments.iter().cloned());
+        let append = match &self.witness {
+            Some(place) => {
+                all.extend(place.arguments());
+                place.append(&self.append)
+            }
+            None => self.append.clone(),
+        };
+        if !append.is_empty() {
+            all.extend(["--append".to_owned(), append]);
+        }
         all
+    }
+
+    pub(crate) fn witness_place(&self) -> Result<&witness::Place> {
+        self.witness.as_ref().context("the machine has no witness")
     }
 
     /// Where a file of the folder is.

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::event_log::{EventLog, Missed};
 use crate::tool::Outcome;
-use crate::{Console, MachineBuilder, orlop, qmp, spawner, tool, transcript};
+use crate::trace::{self, Fact};
+use crate::{Console, MachineBuilder, Witness, orlop, qmp, spawner, tool, transcript};
 
 /// Owns `orlop run`, which owns QEMU; ended when dropped.
 #[derive(Debug)]
@@ -249,6 +250,28 @@ impl Vm {
     /// When QEMU refuses.
     pub fn qmp(&self, command: &str, arguments: &Value) -> Result<Value> {
         qmp::execute(&self.ready_path("qmp")?, command, arguments)
+    }
+
+    /// The line to the process that [`MachineBuilder::witness`] has left in the machine; one at a time.
+    ///
+    /// # Errors
+    /// When there is none, or QEMU is gone.
+    pub fn witness(&self) -> Result<Witness> {
+        self.machine.witness_place()?.connect()
+    }
+
+    /// What the kernel has said until now, in order; complete once the machine has ended.
+    ///
+    /// # Errors
+    /// When there is no witness, or the kernel had more to say than its buffer holds.
+    pub fn trace(&self) -> Result<Vec<Fact>> {
+        let path = self.machine.witness_place()?.trace();
+        let bytes = std::fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some(line) = text.lines().find(|line| line.contains("[LOST ")) {
+            bail!("the kernel's trace is not whole: {line}");
+        }
+        Ok(trace::parse(&text))
     }
 
     /// The machine's folder and name.
