@@ -25,6 +25,7 @@ test:
 soak:
 	@.ci/setup test
 	@PROPTEST_CASES=$${PROPTEST_CASES:-20000} ORLOP_ROUNDS=$${ORLOP_ROUNDS:-20} \
+		ORLOP_LAUNCHES=$${ORLOP_LAUNCHES:-10000} \
 		ORLOP_STEPS=$${ORLOP_STEPS:-100000000} .ci/test
 
 # How long ten isolated services take, beside the kernel's own price; writes docs/benchmarks.md.

@@ -17,6 +17,7 @@ use crate::machine::{self, Booted};
 use crate::reaper::Reaper;
 use crate::report::Report;
 use crate::signals;
+use crate::stage::chain;
 use crate::stage::{Done, Fatal, Stage};
 use crate::stages::storage::NEW_ROOT;
 use crate::stages::{
@@ -128,7 +129,9 @@ fn start_reaper(report: &Report) -> Reaper {
                 }
             });
         }
-        Err(error) => emergency::enter_with_report(report, &format!("catching SIGCHLD: {error}")),
+        Err(error) => {
+            emergency::enter_with_report(report, &format!("catching SIGCHLD: {}", chain(&error)))
+        }
     }
     reaper
 }

@@ -20,7 +20,7 @@ pub enum ChildError {
     #[error("starting a child")]
     Start(#[source] Errno),
     /// Its work failed.
-    #[error("{0}")]
+    #[error("{0:?}")]
     Work(Errno),
     /// It ended without an answer: a signal killed it.
     #[error("killed by a signal")]

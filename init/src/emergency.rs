@@ -25,8 +25,11 @@ static SHELL_ALLOWED: AtomicBool = AtomicBool::new(true);
 /// One sentence.
 pub fn keep_shell() -> Result<(), String> {
     const PATH: &str = "/busybox";
-    let failed = |error: &dyn std::fmt::Display| {
-        format!("keeping {PATH} for the emergency console: {error}")
+    let failed = |error: &(dyn std::error::Error + 'static)| {
+        format!(
+            "keeping {PATH} for the emergency console: {}",
+            crate::stage::chain(error)
+        )
     };
     if BUSYBOX.get().is_none() {
         let file = File::open(PATH).map_err(|error| failed(&error))?;

@@ -25,6 +25,8 @@ pub mod watched;
 
 use std::process::ExitCode;
 
+use crate::stage::chain;
+
 /// The entry of `/init`. Returns only when it is not process 1.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -43,6 +45,6 @@ pub fn main() -> ExitCode {
             let tasks = tokio::task::LocalSet::new();
             tasks.block_on(&runtime, boot::boot())
         }
-        Err(error) => emergency::enter(&format!("starting PID 1's loop: {error}")),
+        Err(error) => emergency::enter(&format!("starting PID 1's loop: {}", chain(&error))),
     }
 }

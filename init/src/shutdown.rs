@@ -55,7 +55,7 @@ pub async fn finish(report: &Report, reaper: &Reaper, kind: Shutdown) -> ! {
     match end_machine(action) {
         Ok(never) => match never {},
         Err(errno) => {
-            let reason = format!("asking the kernel to {}: {errno}", name(kind));
+            let reason = format!("asking the kernel to {}: {errno:?}", name(kind));
             emergency::enter_with_report(report, &reason)
         }
     }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub use orlop_sys::error::chain;
+
 /// The stages in boot order. The name is the same in the log, in events, and as a test file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -71,16 +73,3 @@ impl<T> From<T> for Done<T> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Fatal(pub String);
-
-/// A chain of errors as one fragment: `mounting /dev/vda on /sysroot: EINVAL`.
-#[must_use]
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}

@@ -149,25 +149,22 @@ impl Cgroup {
     /// Makes (or takes over) `<base>/<name>` and writes the limits. `base` exists.
     ///
     /// # Errors
-    /// [`CgroupError`]; the directory may be left then.
+    /// [`CgroupError`]; a directory that was made here is gone then.
     pub fn create(base: &Path, name: &str, limits: &[Limit]) -> Result<Self, CgroupError> {
         let path = base.join(name);
-        match fs::create_dir(&path) {
-            Err(source) if source.kind() != ErrorKind::AlreadyExists => {
-                return Err(CgroupError::Create { path, source });
-            }
-            _ => {}
+        let made = match fs::create_dir(&path) {
+            Ok(()) => true,
+            Err(source) if source.kind() == ErrorKind::AlreadyExists => false,
+            Err(source) => return Err(CgroupError::Create { path, source }),
+        };
+        let filled = fill(&path, limits);
+        if filled.is_err() && made {
+            // Nothing can be in it yet; the first error says more than a second one.
+            let _gone = fs::remove_dir(&path);
         }
-        for limit in limits {
-            write(path.join(limit.file), &limit.value)?;
-        }
-        let directory = fs::File::open(&path).map_err(|source| CgroupError::Read {
-            path: path.clone(),
-            source,
-        })?;
         Ok(Self {
+            directory: filled?,
             path,
-            directory: directory.into(),
         })
     }
 
@@ -223,6 +220,19 @@ impl Cgroup {
     /// [`CgroupError::Remove`]; EBUSY while it is populated.
     pub fn remove(&self) -> Result<(), CgroupError> {
         remove(&self.path)
+    }
+}
+
+fn fill(path: &Path, limits: &[Limit]) -> Result<OwnedFd, CgroupError> {
+    for limit in limits {
+        write(path.join(limit.file), &limit.value)?;
+    }
+    match fs::File::open(path) {
+        Ok(directory) => Ok(directory.into()),
+        Err(source) => Err(CgroupError::Read {
+            path: path.to_owned(),
+            source,
+        }),
     }
 }
 

@@ -103,7 +103,8 @@ pub enum NamespaceError {
     NotReady,
 }
 
-/// A holder at work. Its process ends by itself; the caller's reaper reaps [`Holder::pid`].
+/// A holder at work. Its process ends by itself, at the latest when this is dropped; the caller's
+/// reaper reaps [`Holder::pid`].
 #[derive(Debug)]
 pub struct Holder {
     spec: NamespaceSpec,
@@ -136,11 +137,7 @@ impl Holder {
             process,
             socket: ours,
         };
-        if let Err(error) = holder.release(proc.as_fd()) {
-            // It may have ended already; then there is nothing to kill.
-            let _ = pidfd::send_signal(holder.pidfd(), libc::SIGKILL);
-            return Err(error);
-        }
+        holder.release(proc.as_fd())?;
         Ok(holder)
     }
 
@@ -150,7 +147,7 @@ impl Holder {
         self.process.pid
     }
 
-    /// Its pidfd, for a deadline's SIGKILL.
+    /// Its pidfd: readable when it has ended.
     #[must_use]
     pub fn pidfd(&self) -> BorrowedFd<'_> {
         self.process.pidfd.as_fd()
@@ -163,11 +160,15 @@ impl Holder {
     /// error, or its death.
     pub fn finish(&self) -> Result<KeptNamespaces, NamespaceError> {
         let mut bytes = [0; MESSAGE];
-        let received =
-            scm::recv_with_fds(self.socket.as_fd(), &mut bytes).map_err(|errno| match errno {
-                Errno::EAGAIN => NamespaceError::NotReady,
-                errno => NamespaceError::Socket(errno),
-            })?;
+        let mut received = scm::recv_with_fds(self.socket.as_fd(), &mut bytes);
+        if matches!(received, Err(Errno::ECONNRESET)) {
+            // It ended before it read its "go": that is told once, and before its own answer.
+            received = scm::recv_with_fds(self.socket.as_fd(), &mut bytes);
+        }
+        let received = received.map_err(|errno| match errno {
+            Errno::EAGAIN => NamespaceError::NotReady,
+            errno => NamespaceError::Socket(errno),
+        })?;
         if received.bytes != MESSAGE {
             return Err(NamespaceError::Died);
         }
@@ -209,6 +210,13 @@ impl Holder {
             Ok(_) | Err(Errno::EPIPE) => Ok(()),
             Err(errno) => Err(NamespaceError::Socket(errno)),
         }
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        // ESRCH: it has ended, as it should.
+        let _ended = pidfd::send_signal(self.pidfd(), libc::SIGKILL);
     }
 }
 

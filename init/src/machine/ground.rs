@@ -33,7 +33,7 @@ pub(super) fn prepare_run(report: &Report) {
     ));
     for (path, result) in results {
         if let Err(error) = result {
-            report.warn(&format!("making {path}: {error}"));
+            report.warn(&format!("making {path}: {}", chain(&error)));
         }
     }
 }

@@ -116,7 +116,9 @@ pub async fn run(mut booted: Booted) -> ! {
     let (network, news) = NetworkHandle::start(booted.config.machine.network.clone());
     let cgroups = match CgroupWatch::start(events.clone()) {
         Ok(cgroups) => cgroups,
-        Err(error) => emergency::enter_with_report(&report, &format!("watching cgroups: {error}")),
+        Err(error) => {
+            emergency::enter_with_report(&report, &format!("watching cgroups: {}", chain(&error)))
+        }
     };
     let proc = match PrivateProc::open() {
         Ok(proc) => proc,

@@ -143,6 +143,6 @@ pub(super) async fn keep_resolv_conf(shared: Rc<Shared>) {
     if let Err(error) = fs::write(RESOLV_CONF, text) {
         shared
             .report
-            .warn(&format!("writing {RESOLV_CONF}: {error}"));
+            .warn(&format!("writing {RESOLV_CONF}: {}", chain(&error)));
     }
 }

@@ -67,9 +67,11 @@ pub(crate) fn listen_for_root(shared: &Rc<Shared>) {
         Ok(listener) => {
             tokio::task::spawn_local(serve(listener, Access::root(), shared.calls.clone()));
         }
-        Err(error) => shared
-            .report
-            .warn(&format!("listening at {}: {error}", path.display())),
+        Err(error) => shared.report.warn(&format!(
+            "listening at {}: {}",
+            path.display(),
+            chain(&error)
+        )),
     }
 }
 

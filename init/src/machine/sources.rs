@@ -13,6 +13,7 @@ use crate::clock::boottime;
 use crate::ports;
 use crate::running::{Shared, settled};
 use crate::signals;
+use crate::stage::chain;
 use crate::stages::devices;
 use crate::stages::kernel_modules::{SYSTEM_MODULES, load_batch};
 use crate::watched::watch;
@@ -38,7 +39,9 @@ pub(super) fn start_sources(
                 });
             }
         }
-        Err(error) => shared.report.warn(&format!("catching signals: {error}")),
+        Err(error) => shared
+            .report
+            .warn(&format!("catching signals: {}", chain(&error))),
     }
     // Ctrl-Alt-Del sends SIGINT instead of resetting at once (reboot(2), LINUX_REBOOT_CMD_CAD_OFF).
     let _absent_in_a_container = orlop_sys::power::route_ctrl_alt_del_to_init();
@@ -66,7 +69,9 @@ async fn machine_devices(shared: Rc<Shared>, wanted: Vec<PathBuf>) {
     tokio::pin!(button);
     loop {
         if let Err(error) = ports::link_ports() {
-            shared.report.warn(&format!("naming virtio ports: {error}"));
+            shared
+                .report
+                .warn(&format!("naming virtio ports: {}", chain(&error)));
         }
         if let Some(port) = events_port.take_if(|port| port.exists()) {
             shared.report.open_events(&port);

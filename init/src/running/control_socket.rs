@@ -9,6 +9,7 @@ use orlop_control::server::{Access, serve};
 
 use super::{RUN, Shared, Unit};
 use crate::machine::bind;
+use crate::stage::chain;
 
 /// Where the service's socket is in the machine, when it has one.
 pub(super) fn path(unit: &Unit) -> Option<PathBuf> {
@@ -28,7 +29,8 @@ pub(super) fn listen(shared: &Shared, unit: &Unit, uid: u32) -> Result<(), Strin
     if unit.held().control.is_some() {
         return Ok(());
     }
-    let failed = |error: std::io::Error| format!("listening at {}: {error}", path.display());
+    let failed =
+        |error: std::io::Error| format!("listening at {}: {}", path.display(), chain(&error));
     let listener = bind(&path).map_err(failed)?;
     // The one who may connect: the user that the service runs as, as the machine counts.
     let owner = unit.id_base + uid;

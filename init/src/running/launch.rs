@@ -118,10 +118,12 @@ fn prepare_cgroup(shared: &Shared, unit: &Unit) -> Result<(), String> {
         &limits,
     )
     .map_err(|error| chain(&error))?;
-    shared
-        .cgroups
-        .add(&unit.service.name, &cgroup)
-        .map_err(|errno| format!("watching {}: {errno}", cgroup.events_path().display()))?;
+    if let Err(errno) = shared.cgroups.add(&unit.service.name, &cgroup) {
+        // Nothing is in it yet.
+        let _gone = cgroup.remove();
+        let events = cgroup.events_path();
+        return Err(format!("watching {}: {errno:?}", events.display()));
+    }
     // A cgroup of that name may have been there before.
     unit.held_mut().oom_kills = cgroup.oom_kills();
     unit.held_mut().cgroup = Some(cgroup);
@@ -137,11 +139,11 @@ async fn keep_namespaces(shared: &Rc<Shared>, unit: &Unit) -> Result<Rc<KeptName
     let holder = Holder::start(spec, &shared.proc).map_err(|error| chain(&error))?;
     let _reaped = shared.reaper.watch(holder.pid());
     let holder = watch(holder, Interest::READABLE)
-        .map_err(|error| format!("watching the holder of namespaces: {error}"))?;
+        .map_err(|error| format!("watching the holder of namespaces: {}", chain(&error)))?;
     tokio::time::timeout(DEADLINE, holder.readable())
         .await
         .map_err(|_| "making namespaces: no end within 30 s".to_owned())?
-        .map_err(|error| format!("watching the holder of namespaces: {error}"))?
+        .map_err(|error| format!("watching the holder of namespaces: {}", chain(&error)))?
         .retain_ready();
     let mut kept = holder
         .into_inner()
@@ -177,7 +179,7 @@ fn prepare_pipes(shared: &Shared, unit: &Unit, uid: u32, gid: u32) -> Result<(),
         return Ok(());
     }
     let pipes = Pipes::new(unit.id_base + uid, unit.id_base + gid)
-        .map_err(|errno| format!("making pipes for its output: {errno}"))?;
+        .map_err(|errno| format!("making pipes for its output: {errno:?}"))?;
     for (stream, reading) in pipes.reading() {
         shared.logs.tell(LogMessage::Stream {
             service: unit.service.name.clone(),
@@ -207,7 +209,8 @@ fn start(
     let (Some(cgroup), Some(pipes)) = (&held.cgroup, &held.pipes) else {
         return Err("no cgroup or no pipes".to_owned());
     };
-    let null = File::open("/dev/null").map_err(|error| format!("opening /dev/null: {error}"))?;
+    let null =
+        File::open("/dev/null").map_err(|error| format!("opening /dev/null: {}", chain(&error)))?;
     let [stdout, stderr] = pipes.writing();
     let file_binds = if unit.service.network_mode == NetworkMode::None {
         Vec::new()
@@ -244,7 +247,8 @@ fn start(
     };
     let init_program = match unit.service.init {
         true => Some(
-            File::open(INIT_PROGRAM).map_err(|error| format!("opening {INIT_PROGRAM}: {error}"))?,
+            File::open(INIT_PROGRAM)
+                .map_err(|error| format!("opening {INIT_PROGRAM}: {}", chain(&error)))?,
         ),
         false => None,
     };

@@ -30,9 +30,9 @@ pub(super) async fn sockets(shared: &Shared, unit: &Unit) -> Result<Vec<Passed>,
     if unit.reads_logs() {
         let flags = SockFlag::SOCK_CLOEXEC;
         let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)
-            .map_err(|errno| format!("making the log channel: {errno}"))?;
+            .map_err(|errno| format!("making the log channel: {errno:?}"))?;
         orlop_sys::fd::set_nonblocking(std::os::fd::AsFd::as_fd(&ours))
-            .map_err(|errno| format!("making the log channel: {errno}"))?;
+            .map_err(|errno| format!("making the log channel: {errno:?}"))?;
         unit.held_mut().log_channel = Some(ours);
         passed.push(Passed {
             name: LOG_NAME.to_owned(),

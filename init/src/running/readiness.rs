@@ -104,11 +104,12 @@ pub(super) fn pipe(service: &Service) -> Result<Option<ReadyPipe>, String> {
         return Ok(None);
     };
     let made = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK);
-    let (reading, writing) = made.map_err(|errno| format!("making its readiness pipe: {errno}"))?;
+    let (reading, writing) =
+        made.map_err(|errno| format!("making its readiness pipe: {errno:?}"))?;
     // The flag belongs to each end by itself: the service's writes are as it expects them.
     let blocking = nix::fcntl::FcntlArg::F_SETFL(OFlag::empty());
     nix::fcntl::fcntl(&writing, blocking)
-        .map_err(|errno| format!("making its readiness pipe: {errno}"))?;
+        .map_err(|errno| format!("making its readiness pipe: {errno:?}"))?;
     Ok(Some(ReadyPipe {
         number,
         writing,

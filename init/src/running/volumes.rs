@@ -43,24 +43,25 @@ pub(super) async fn prepare(
     let mut volumes = Vec::new();
     let mut new = Vec::new();
     for mount in &service.volumes {
-        let (source, is_named) = match &mount.source {
+        let (source, name) = match &mount.source {
             VolumeSource::Named(name) => {
                 let path = Path::new(VOLUMES).join(name.as_str());
                 new.push((path.clone(), below(rootfs, &mount.target)));
-                (path, true)
+                (path, Some(name.to_string()))
             }
             VolumeSource::Folder(folder) => {
                 let own = Path::new(CONFIG_ROOT)
                     .join("services")
                     .join(service.name.as_str());
-                (own.join(folder), false)
+                (own.join(folder), None)
             }
         };
         volumes.push(ResolvedVolume {
+            idmap: name.is_none() || shared.storage.persistent,
+            name,
             source,
             target: mount.target.clone(),
             read_only: mount.read_only,
-            idmap: !is_named || shared.storage.persistent,
         });
     }
     if new.is_empty() {
@@ -69,11 +70,15 @@ pub(super) async fn prepare(
     children::run(&shared.reaper, DEADLINE, &[], || make_all(&new, shift))
         .await
         .map_err(|error| {
-            let names: Vec<String> = new
-                .iter()
-                .map(|(path, _)| path.display().to_string())
-                .collect();
-            format!("making volume {}: {}", names.join(", "), chain(&error))
+            let named = volumes.iter().filter_map(|volume| volume.name.as_ref());
+            let names: Vec<String> = named.map(|name| format!("{name:?}")).collect();
+            let said = chain(&error);
+            let remedy = match said.as_str() {
+                "ENOSPC" => " (the state disk is full)",
+                "EROFS" => " (the state disk is read-only; see the kernel's messages)",
+                _ => "",
+            };
+            format!("making volume {}: {said}{remedy}", names.join(", "))
         })?;
     Ok(volumes)
 }

@@ -85,7 +85,7 @@ pub fn run() -> Result<Done<EarlyMounts>, Fatal> {
             Ok(()) | Err(Errno::EBUSY) => {}
             Err(errno) => {
                 return Err(Fatal(format!(
-                    "mounting {} on {}: {errno}",
+                    "mounting {} on {}: {errno:?}",
                     early.fstype, early.target
                 )));
             }
@@ -93,13 +93,13 @@ pub fn run() -> Result<Done<EarlyMounts>, Fatal> {
     }
     let mut degraded = Vec::new();
     if let Err(errno) = open_standard_streams() {
-        degraded.push(format!("opening /dev/console: {errno}"));
+        degraded.push(format!("opening /dev/console: {errno:?}"));
     }
     if let Err(errno) = set_limit(Resource::OpenFiles, OPEN_FILES, OPEN_FILES) {
-        degraded.push(format!("raising the limit of open files: {errno}"));
+        degraded.push(format!("raising the limit of open files: {errno:?}"));
     }
     if let Err(errno) = chdir("/") {
-        degraded.push(format!("chdir to /: {errno}"));
+        degraded.push(format!("chdir to /: {errno:?}"));
     }
     let cmdline = parse_cmdline(&fs::read_to_string("/proc/cmdline").unwrap_or_default());
     Ok(Done {

@@ -60,7 +60,7 @@ pub async fn run(
     let mut degraded = Vec::new();
     if let Err(errno) = sethostname(&machine.hostname) {
         degraded.push(format!(
-            "setting the hostname {}: {errno}",
+            "setting the hostname {}: {errno:?}",
             machine.hostname
         ));
     }
@@ -90,7 +90,7 @@ fn apply_sysctls(wanted: &BTreeMap<String, String>, degraded: &mut Vec<String>) 
     }
     for (key, value) in wanted {
         if let Err(error) = fs::write(sysctl_path(key), value) {
-            degraded.push(format!("sysctl {key} = {value}: {error}"));
+            degraded.push(format!("sysctl {key} = {value}: {}", chain(&error)));
         }
     }
 }
@@ -136,7 +136,7 @@ fn set_clock_forward(epoch: u64, stamp: &Path, degraded: &mut Vec<String>) {
     if now < earliest
         && let Err(errno) = clock_settime(ClockId::CLOCK_REALTIME, earliest.into())
     {
-        degraded.push(format!("setting the clock forward: {errno}"));
+        degraded.push(format!("setting the clock forward: {errno:?}"));
     }
 }
 
@@ -184,7 +184,7 @@ async fn machine_id(
     let mut random = [0_u8; 16];
     let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random));
     if let Err(error) = read {
-        degraded.push(format!("making a machine-id: {error}"));
+        degraded.push(format!("making a machine-id: {}", chain(&error)));
     }
     let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     if !persistent {

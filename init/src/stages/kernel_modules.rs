@@ -73,7 +73,10 @@ fn load_all(paths: &[PathBuf]) -> Result<(), Errno> {
             Ok(()) | Err(Errno::EEXIST) => {}
             Err(errno) => {
                 // The kernel's log has the details; this names the module.
-                orlop_sys::kmsg::write(&format!("<4>orlop: module {}: {errno}\n", path.display()));
+                orlop_sys::kmsg::write(&format!(
+                    "<4>orlop: module {}: {errno:?}\n",
+                    path.display()
+                ));
                 first = first.and(Err(errno));
             }
         }

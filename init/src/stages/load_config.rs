@@ -10,6 +10,7 @@ use std::path::Path;
 
 use orlop_config::{Checked, Severity, Sources, check};
 
+use crate::stage::chain;
 use crate::stage::{Done, Fatal};
 
 /// Where the builder put the manifests.
@@ -67,7 +68,7 @@ fn list(path: &Path, degraded: &mut Vec<String>) -> BTreeSet<String> {
         Ok(names)
     };
     read().unwrap_or_else(|error| {
-        degraded.push(format!("listing {}: {error}", path.display()));
+        degraded.push(format!("listing {}: {}", path.display(), chain(&error)));
         BTreeSet::new()
     })
 }

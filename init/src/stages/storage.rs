@@ -71,7 +71,7 @@ pub async fn run(reaper: &Reaper, devices: &Devices) -> Result<Done<Storage>, Fa
             flags,
             Some("mode=0755"),
         )
-        .map_err(|errno| Fatal(format!("mounting a tmpfs on /state: {errno}")))?;
+        .map_err(|errno| Fatal(format!("mounting a tmpfs on /state: {errno:?}")))?;
     }
     Ok(Done {
         value: Storage { persistent },

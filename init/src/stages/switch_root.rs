@@ -10,6 +10,7 @@ use std::path::Path;
 use nix::mount::{MsFlags, mount};
 use nix::unistd::{chdir, chroot};
 
+use crate::stage::chain;
 use crate::stage::{Done, Fatal};
 
 /// What is mounted in the initramfs and goes along.
@@ -32,7 +33,7 @@ pub fn run(new_root: &Path) -> Result<Done<()>, Fatal> {
         )
         .map_err(|errno| {
             Fatal(format!(
-                "moving {} to {}: {errno}; build the image again with `orlop build`",
+                "moving {} to {}: {errno:?}; build the image again with `orlop build`",
                 source.display(),
                 target.display()
             ))
@@ -41,7 +42,7 @@ pub fn run(new_root: &Path) -> Result<Done<()>, Fatal> {
     let mut degraded = Vec::new();
     empty_initramfs(Path::new("/"), &mut degraded);
     let step = |what: &str, result: nix::Result<()>| {
-        result.map_err(|errno| Fatal(format!("{what} the system's root: {errno}")))
+        result.map_err(|errno| Fatal(format!("{what} the system's root: {errno:?}")))
     };
     step("entering", chdir(new_root))?;
     step(
@@ -96,7 +97,7 @@ fn delete_below(directory: &Path, device: u64, degraded: &mut Vec<String>) {
             fs::remove_file(&path)
         };
         if let Err(error) = removed {
-            degraded.push(format!("deleting {}: {error}", path.display()));
+            degraded.push(format!("deleting {}: {}", path.display(), chain(&error)));
         }
     }
 }

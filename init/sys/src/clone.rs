@@ -69,7 +69,8 @@ pub fn clone_process(args: &CloneArgs<'_>, child: impl FnOnce() -> i32) -> Resul
         exit_now(child());
     }
     let outcome = Errno::result(result);
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
+    // It only refuses a bad argument; an error here must not lose the child, which exists.
+    let _restored = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
     let pid = i32::try_from(outcome?).map_err(|_| Errno::EOVERFLOW)?;
     // SAFETY: clone3 succeeded with CLONE_PIDFD, so `pidfd` is an open descriptor that nobody owns.
     let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };

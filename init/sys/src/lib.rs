@@ -17,6 +17,7 @@ pub mod credentials;
 pub mod datagram;
 pub mod emergency;
 pub mod entropy;
+pub mod error;
 pub mod exec;
 pub mod fault;
 pub mod fd;

@@ -5,7 +5,7 @@ use std::fmt;
 use nix::errno::Errno;
 
 use super::report::{Part, Report};
-use crate::plan::{Device, LaunchPlan, MountSource, Step};
+use crate::plan::{Device, LaunchPlan, Mount, MountSource, Step};
 
 /// Why a launch failed before execve. Its `Display` is the sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,16 @@ impl fmt::Display for LaunchFailure {
 }
 
 impl LaunchFailure {
+    /// The report itself could not be read.
+    pub(super) fn unread(plan: &LaunchPlan, errno: Errno) -> Self {
+        Self {
+            service: plan.service.clone(),
+            action: "reading the report of its start".to_owned(),
+            errno,
+            remedy: None,
+        }
+    }
+
     pub(super) fn new(plan: &LaunchPlan, report: Report) -> Self {
         let step = plan.steps.get(usize::from(report.step));
         Self {
@@ -64,6 +74,10 @@ fn action(step: &Step, plan: &LaunchPlan) -> String {
                 MountSource::Fresh { fstype, .. } => {
                     format!("mounting {} on /{target}", fstype.to_string_lossy())
                 }
+                MountSource::Machine {
+                    volume: Some(volume),
+                    ..
+                } => format!("mounting volume {volume:?} on /{target}"),
                 MountSource::Machine { path, .. } => {
                     format!("mounting {} on /{target}", path.to_string_lossy())
                 }
@@ -160,6 +174,9 @@ fn remedy(step: &Step, plan: &LaunchPlan, report: Report) -> Option<String> {
         (Step::Mount(_), Part::Attach, Errno::ENOTDIR) => {
             Some("a file can only cover a file and a directory a directory".to_owned())
         }
+        (Step::Mount(mount), Part::Source, Errno::ENOENT) if is_volume(mount) => {
+            Some("declare it under [volumes] in system.toml".to_owned())
+        }
         (Step::Mount(_) | Step::Node { .. }, Part::Source, Errno::ENOENT) => {
             Some("the machine does not have it".to_owned())
         }
@@ -169,6 +186,16 @@ fn remedy(step: &Step, plan: &LaunchPlan, report: Report) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn is_volume(mount: &Mount) -> bool {
+    matches!(
+        mount.source,
+        MountSource::Machine {
+            volume: Some(_),
+            ..
+        }
+    )
 }
 
 fn first_argument(plan: &LaunchPlan) -> String {

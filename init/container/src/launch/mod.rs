@@ -138,7 +138,8 @@ impl Launching {
             Ok(Report::LENGTH) => {
                 LaunchOutcome::Failed(LaunchFailure::new(plan, Report::from_bytes(bytes)))
             }
-            _ => LaunchOutcome::Executed,
+            Ok(_) => LaunchOutcome::Executed,
+            Err(errno) => LaunchOutcome::Failed(LaunchFailure::unread(plan, errno)),
         }
     }
 }

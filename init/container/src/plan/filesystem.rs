@@ -135,6 +135,7 @@ fn wanted_mounts(inputs: &LaunchInputs<'_>, owner: Owner<'_>) -> Result<Vec<Step
             noexec: false,
         };
         let bind = Bind {
+            volume: volume.name.clone(),
             idmap: volume.idmap && owner.base != 0,
             adopt_owner: !volume.read_only,
             ..Bind::default()

@@ -56,6 +56,8 @@ pub const NOTIFY_SOCKET: &str = "/run/orlop/notify.sock";
 /// A volume's place on the machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedVolume {
+    /// Its name under `[volumes]`; `None` for a folder of the service's own.
+    pub name: Option<String>,
     /// Absolute path on the machine.
     pub source: PathBuf,
     /// Absolute path in the container.

@@ -57,8 +57,9 @@ pub(super) fn fresh_source(
 }
 
 /// How a path of the machine is mounted.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) struct Bind {
+    pub(super) volume: Option<String>,
     pub(super) recursive: bool,
     pub(super) idmap: bool,
     pub(super) adopt_owner: bool,
@@ -68,6 +69,7 @@ pub(super) struct Bind {
 impl Default for Bind {
     fn default() -> Self {
         Self {
+            volume: None,
             recursive: false,
             idmap: false,
             adopt_owner: false,
@@ -85,6 +87,7 @@ pub(super) fn machine(
 ) -> Result<Step, PlanError> {
     let path = absolute("source", path)?;
     let Bind {
+        volume,
         recursive,
         idmap,
         adopt_owner,
@@ -92,6 +95,7 @@ pub(super) fn machine(
     } = bind;
     let source = MountSource::Machine {
         path,
+        volume,
         recursive,
         idmap,
         adopt_owner,

@@ -125,6 +125,8 @@ pub enum MountSource {
     Machine {
         /// Absolute.
         path: CString,
+        /// The volume's name, for sentences.
+        volume: Option<String>,
         /// With what is mounted below.
         recursive: bool,
         /// Owners appear as the user namespace maps them.

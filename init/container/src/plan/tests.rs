@@ -305,6 +305,7 @@ fn init_runs_the_command_behind_two_dashes() {
 fn mounts_come_after_what_they_lie_in() {
     let service = service("tmpfs = [\"/run:size=1m,mode=755\"]\nuser = \"www-data\"");
     let volume = |source: &str, target: &str, read_only| ResolvedVolume {
+        name: None,
         source: PathBuf::from(source),
         target: PathBuf::from(target),
         read_only,
@@ -348,6 +349,7 @@ fn mounts_come_after_what_they_lie_in() {
     assert_eq!(targets, expected);
     let source = MountSource::Machine {
         path: c"/etc/orlop/services/web/html".to_owned(),
+        volume: None,
         recursive: false,
         idmap: true,
         adopt_owner: false,
@@ -400,6 +402,7 @@ fn a_granted_device_is_a_fresh_node_of_the_user_with_the_bits_granted() {
 fn paths_that_climb_and_nul_bytes_are_refused() {
     let service = service("");
     let climbing = [ResolvedVolume {
+        name: None,
         source: PathBuf::from("/state/volumes/../secret"),
         target: PathBuf::from("/a"),
         read_only: false,

@@ -14,7 +14,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
 use orlop_container::cgroup::{Cgroup, Controller, enable_controllers, plan_limits};
 use orlop_container::launch::{LaunchError, LaunchFds, LaunchOutcome, Launching, launch};
-use orlop_container::namespaces::{Holder, KeptNamespaces};
+use orlop_container::namespaces::{Holder, KeptNamespaces, NamespaceSpec};
 use orlop_container::plan::{
     FileBind, LaunchInputs, LaunchPlan, Notify, ResolvedVolume, namespace_spec, plan,
 };
@@ -196,6 +196,7 @@ impl<'a> Trial<'a> {
     pub(crate) fn volume(mut self, source: &Path, target: &str, read_only: bool) -> Self {
         let (source, target) = (source.to_owned(), PathBuf::from(target));
         self.volumes.push(ResolvedVolume {
+            name: Some("data".to_owned()),
             source,
             target,
             read_only,
@@ -209,12 +210,22 @@ impl<'a> Trial<'a> {
         if !ground.has_controllers() {
             limits.clear();
         }
+        let path = self.cgroup_path(ground);
+        let name = path.file_name().unwrap().to_str().unwrap();
+        Cgroup::create(&ground.cgroups, name, &limits).unwrap()
+    }
+
+    pub(crate) fn cgroup_path(&self, ground: &Ground) -> PathBuf {
         let name = format!("orlop-test-{}-{}", std::process::id(), self.service.name);
-        Cgroup::create(&ground.cgroups, &name, &limits).unwrap()
+        ground.cgroups.join(name)
+    }
+
+    pub(crate) fn namespace_spec(&self) -> NamespaceSpec {
+        namespace_spec(&self.service, self.base)
     }
 
     pub(crate) fn namespaces(&self, ground: &Ground) -> KeptNamespaces {
-        let holder = Holder::start(namespace_spec(&self.service, self.base), &ground.proc).unwrap();
+        let holder = Holder::start(self.namespace_spec(), &ground.proc).unwrap();
         wait(holder.as_fd());
         let kept = holder.finish().unwrap();
         wait(holder.pidfd());
@@ -247,25 +258,7 @@ impl<'a> Trial<'a> {
         kept: &KeptNamespaces,
         cgroup: &Cgroup,
     ) -> Result<Ended, String> {
-        let Started {
-            plan,
-            launching,
-            mut output,
-        } = self.start(ground, kept, cgroup.as_fd()).unwrap();
-        wait(launching.as_fd());
-        let outcome = launching.outcome(&plan);
-        let mut text = Vec::new();
-        output.read_to_end(&mut text).unwrap();
-        wait(launching.pidfd.as_fd());
-        let status = waitid(Id::PIDFd(launching.pidfd.as_fd()), WaitPidFlag::WEXITED).unwrap();
-        match outcome {
-            LaunchOutcome::Executed => Ok(Ended {
-                output: String::from_utf8_lossy(&text).into_owned(),
-                status,
-            }),
-            LaunchOutcome::Failed(failure) => Err(failure.to_string()),
-            LaunchOutcome::Pending => panic!("readable, and no answer"),
-        }
+        self.start(ground, kept, cgroup.as_fd()).unwrap().end()
     }
 
     pub(crate) fn start(
@@ -274,6 +267,19 @@ impl<'a> Trial<'a> {
         kept: &KeptNamespaces,
         cgroup: BorrowedFd<'_>,
     ) -> Result<Started, LaunchError> {
+        let plan = self.plan(ground);
+        let null = fs::File::open("/dev/null").unwrap();
+        let (output, writer) = std::io::pipe().unwrap();
+        let fds = self.fds(ground, kept, cgroup, null.as_fd(), writer.as_fd());
+        let launching = launch(&plan, &fds)?;
+        Ok(Started {
+            plan,
+            launching,
+            output,
+        })
+    }
+
+    pub(crate) fn plan(&self, ground: &Ground) -> LaunchPlan {
         let rootfs = ground.images.join(self.service.image.as_str());
         let names: Vec<_> = self.listen.iter().map(|(name, _)| name.clone()).collect();
         let inputs = LaunchInputs {
@@ -293,26 +299,28 @@ impl<'a> Trial<'a> {
                 watchdog: Some(Duration::from_secs(20)),
             }),
         };
-        let plan = plan(&inputs).unwrap();
-        let null = fs::File::open("/dev/null").unwrap();
-        let (output, writer) = std::io::pipe().unwrap();
-        let fds = LaunchFds {
+        plan(&inputs).unwrap()
+    }
+
+    pub(crate) fn fds<'f>(
+        &'f self,
+        ground: &'f Ground,
+        kept: &'f KeptNamespaces,
+        cgroup: BorrowedFd<'f>,
+        stdin: BorrowedFd<'f>,
+        output: BorrowedFd<'f>,
+    ) -> LaunchFds<'f> {
+        LaunchFds {
             proc: &ground.proc,
             namespaces: kept,
             cgroup,
-            stdin: null.as_fd(),
-            stdout: writer.as_fd(),
-            stderr: writer.as_fd(),
+            stdin,
+            stdout: output,
+            stderr: output,
             listen: self.listen.iter().map(|(_, fd)| *fd).collect(),
             ready: self.ready.map(|(_, fd)| fd),
             init_program: self.init_program,
-        };
-        let launching = launch(&plan, &fds)?;
-        Ok(Started {
-            plan,
-            launching,
-            output,
-        })
+        }
     }
 }
 
@@ -322,6 +330,34 @@ pub(crate) struct Started {
     plan: LaunchPlan,
     launching: Launching,
     output: std::io::PipeReader,
+}
+
+/// Readable when it is known whether execve happened.
+impl AsFd for Started {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.launching.as_fd()
+    }
+}
+
+impl Started {
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Result<Ended, String> {
+        wait(self.launching.as_fd());
+        let outcome = self.launching.outcome(&self.plan);
+        let mut text = Vec::new();
+        self.output.read_to_end(&mut text).unwrap();
+        let pidfd = self.launching.pidfd.as_fd();
+        wait(pidfd);
+        let status = waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED).unwrap();
+        match outcome {
+            LaunchOutcome::Executed => Ok(Ended {
+                output: String::from_utf8_lossy(&text).into_owned(),
+                status,
+            }),
+            LaunchOutcome::Failed(failure) => Err(failure.to_string()),
+            LaunchOutcome::Pending => panic!("readable, and no answer"),
+        }
+    }
 }
 
 /// Until it is readable; a hang fails the test.

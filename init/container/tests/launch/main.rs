@@ -440,6 +440,17 @@ fn a_failed_launch_is_one_sentence_with_a_remedy() {
 }
 
 #[test]
+fn a_volume_that_is_not_there_is_named_with_its_remedy() {
+    let Some(ground) = ground() else { return };
+    let absent = ground.state.join("volumes/absent");
+    let trial = Trial::shell("", "").volume(&absent, "/volume", false);
+    let error = trial.run(ground).unwrap_err();
+    let sentence =
+        ": mounting volume \"data\" on /volume: ENOENT (declare it under [volumes] in system.toml)";
+    assert!(error.ends_with(sentence), "{error}");
+}
+
+#[test]
 fn a_cgroup_kills_all_and_goes_with_nested_ones() {
     let Some(ground) = ground() else { return };
     let cgroup = Trial::shell("", "").cgroup(ground);
