@@ -11,6 +11,7 @@ pub mod cmdline;
 pub mod emergency;
 pub mod logs;
 pub mod machine;
+pub mod needs;
 pub mod network;
 pub mod notify;
 pub mod ports;

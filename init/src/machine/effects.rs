@@ -117,6 +117,7 @@ impl Machine {
         if let Some(unit) = self.units.get_mut(service) {
             unit.state_changed(state, &self.shared);
         }
+        self.needs.state_changed(service, state);
         self.show_state(service, state, cause);
         if matches!(
             state,

@@ -17,6 +17,7 @@ mod requests;
 mod screen;
 mod service_info;
 mod sources;
+mod wall_clock;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +26,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use orlop_config::{Checked, ServiceName};
+use orlop_config::{Checked, Need, ServiceName};
 use orlop_container::private_proc::PrivateProc;
 use orlop_control::server::{Incoming, Responder};
 use orlop_supervisor::{Event, Shutdown, Supervisor};
@@ -35,6 +36,7 @@ use crate::boot_info::BootInfo;
 use crate::clock::boottime;
 use crate::emergency;
 use crate::logs;
+use crate::needs::Needs;
 use crate::network::{NetworkEvent, NetworkHandle};
 use crate::reaper::Reaper;
 use crate::report::Report;
@@ -80,6 +82,8 @@ pub enum LoopEvent {
     CgroupChanged(ServiceName),
     /// A service's memory.events.local changed; read likewise.
     MemoryChanged(ServiceName),
+    /// Something that services need is there, or is not.
+    Need(Need, bool),
     /// All events before this one are done: somebody waits for that.
     Reached(oneshot::Sender<()>),
     /// The network has something to say.
@@ -97,6 +101,7 @@ pub(crate) struct Machine {
     pub(crate) supervisor: Supervisor,
     pub(crate) units: BTreeMap<ServiceName, Unit>,
     pub(crate) shared: Rc<Shared>,
+    pub(crate) needs: Needs,
     pub(crate) requests: Requests,
     pub(crate) booted_at: Duration,
     /// Who waits for the end of the boot.
@@ -132,6 +137,7 @@ pub async fn run(mut booted: Booted) -> ! {
     let stage = network_stage::run(machine.shared.clone(), machine.published(), news);
     tokio::task::spawn_local(stage);
     screen::tell_left_out(&report, &findings, &machine.shared.broken);
+    machine.follow_clock();
     machine.step(Event::Boot);
     report.stage(Stage::Supervise, boottime().saturating_sub(started), &[]);
     let kind = machine.turn(&mut inbox, &mut incoming).await;
@@ -181,8 +187,10 @@ impl Machine {
             devices_settled: tokio::sync::watch::Sender::new(false),
             overlay: tokio::sync::OnceCell::new(),
         });
+        let needs = Needs::new(&units, shared.reaper.clone(), shared.events.clone());
         Self {
             supervisor,
+            needs,
             units,
             shared,
             requests: Requests::default(),
@@ -190,6 +198,26 @@ impl Machine {
             waiting_for_boot: Vec::new(),
             ending: None,
             ended: None,
+        }
+    }
+
+    /// Schedules need the time of day, and to hear of its jumps.
+    fn follow_clock(&mut self) {
+        let mut units = self.units.values();
+        if units.any(|unit| unit.service.supervision.schedule.is_some()) {
+            self.step(wall_clock::read());
+            let (report, events) = (self.shared.report.clone(), self.shared.events.clone());
+            tokio::task::spawn_local(async move {
+                if let Err(errno) = wall_clock::follow(events).await {
+                    report.warn(&format!("following the clock: {errno}"));
+                }
+            });
+        }
+    }
+
+    fn need_changed(&mut self, need: Need, present: bool) {
+        if let Some(event) = self.needs.changed(need, present) {
+            self.step(event);
         }
     }
 
@@ -227,6 +255,7 @@ impl Machine {
             LoopEvent::Supervisor(event) => self.step(event),
             LoopEvent::CgroupChanged(service) => self.cgroup_changed(&service),
             LoopEvent::MemoryChanged(service) => self.memory_changed(&service),
+            LoopEvent::Need(need, present) => self.need_changed(need, present),
             LoopEvent::Reached(answer) => {
                 let _asker_gone = answer.send(());
             }

@@ -93,6 +93,12 @@ impl Machine {
             NetworkEvent::DhcpLinksChanged => {
                 tokio::task::spawn_local(compare_links(self.shared.clone()));
             }
+            NetworkEvent::ReachChanged(reach) => {
+                for event in self.needs.reached(&reach) {
+                    self.step(event);
+                }
+                return;
+            }
             _ => {}
         }
         tokio::task::spawn_local(keep_resolv_conf(self.shared.clone()));

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::error::NetworkError;
 use super::link::LinkName;
+use super::reach::Reach;
 
 /// An address of the machine.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +34,8 @@ pub enum NetworkEvent {
         /// Whether it has a carrier now.
         carrier: bool,
     },
+    /// What services may wait for is different now.
+    ReachChanged(Reach),
     /// The resolvers are different now.
     ResolversChanged,
     /// A link that appeared could not be configured, or the kernel's notices cannot be read; the

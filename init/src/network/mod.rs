@@ -25,6 +25,7 @@ mod link;
 mod nft;
 mod owner;
 mod pool;
+mod reach;
 mod request;
 mod sockets;
 mod sysctl;
@@ -44,6 +45,7 @@ pub use error::NetworkError;
 pub use event::{LinkAddress, NetworkEvent};
 pub use lease::LeaseError;
 pub use link::LinkName;
+pub use reach::Reach;
 
 use request::Request;
 

@@ -84,7 +84,7 @@ impl Owner {
         Ok(())
     }
 
-    pub(super) fn machine_addresses(&self) -> Vec<LinkAddress> {
+    pub(in crate::network) fn machine_addresses(&self) -> Vec<LinkAddress> {
         self.addresses
             .iter()
             .filter_map(|address| self.named(*address))

@@ -25,6 +25,7 @@ use super::event::NetworkEvent;
 use super::kernel::{self, Change, Kernel};
 use super::link::{LinkName, Links};
 use super::pool::Pool;
+use super::reach::Reach;
 use super::request::Request;
 
 /// How long after a dead socket another one is opened.
@@ -33,15 +34,17 @@ const REOPEN_AFTER: Duration = Duration::from_secs(1);
 /// The state, with the ways to the kernel and to PID 1's loop.
 #[derive(Debug)]
 pub(super) struct Owner {
-    config: NetworkConfig,
+    pub(super) config: NetworkConfig,
     kernel: Kernel,
     changes: mpsc::UnboundedReceiver<Change>,
     /// When to open the next socket, after the last one died.
     reopen_at: Option<Instant>,
     events: mpsc::UnboundedSender<NetworkEvent>,
-    links: Links,
-    addresses: BTreeSet<(u32, Ipv4Addr, u8)>,
-    leases: BTreeMap<LinkName, LeaseTerms>,
+    pub(super) links: Links,
+    pub(super) addresses: BTreeSet<(u32, Ipv4Addr, u8)>,
+    pub(super) leases: BTreeMap<LinkName, LeaseTerms>,
+    /// As it was told last.
+    told: Reach,
     pool: Pool,
     /// Which link leads to which service.
     attached: BTreeMap<ServiceName, LinkName>,
@@ -68,6 +71,7 @@ impl Owner {
             links: Links::new(),
             addresses: BTreeSet::new(),
             leases: BTreeMap::new(),
+            told: Reach::default(),
             attached: BTreeMap::new(),
             next_veth: 0,
             published: Vec::new(),
@@ -88,6 +92,11 @@ impl Owner {
     /// Serves until every handle is gone.
     async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
         loop {
+            let reach = self.reach();
+            if reach != self.told {
+                self.told = reach.clone();
+                self.tell(NetworkEvent::ReachChanged(reach));
+            }
             let reopen_at = self.reopen_at;
             tokio::select! {
                 request = requests.recv() => match request {
