@@ -7,7 +7,10 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use orlop_config::{OomPolicy, Service};
+
+use crate::private_proc::PrivateProc;
 
 /// A cgroup controller that Orlop uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,6 +199,35 @@ impl Cgroup {
         oom_kills(&fs::read_to_string(self.memory_events_path()).unwrap_or_default())
     }
 
+    /// The cgroup that a process of the service is in: this one, or one that the service made below it
+    /// and moved the process to. A further process joins that one, since with controllers on for what
+    /// is below none can be in this one (edge 48; cgroups(7), "no internal processes").
+    ///
+    /// # Errors
+    /// [`CgroupError::Read`]; ESRCH when the process has ended.
+    pub fn of(&self, proc: &PrivateProc, pid: i32) -> Result<OwnedFd, CgroupError> {
+        let open = |directory: BorrowedFd<'_>, path: &str, flags| {
+            let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+            let how = OpenHow::new().flags(flags | OFlag::O_CLOEXEC);
+            openat2(directory, path, how.resolve(resolve)).map_err(io::Error::from)
+        };
+        let file = format!("{pid}/cgroup");
+        let text = open(proc.as_fd(), &file, OFlag::O_RDONLY)
+            .and_then(|fd| io::read_to_string(fs::File::from(fd)))
+            .map_err(|source| CgroupError::Read {
+                path: Path::new("/proc").join(file),
+                source,
+            })?;
+        let below = below(&text, &self.path).unwrap_or_default();
+        let below = if below.is_empty() { "." } else { &below };
+        open(self.as_fd(), below, OFlag::O_RDONLY | OFlag::O_DIRECTORY).map_err(|source| {
+            CgroupError::Read {
+                path: self.path.join(below),
+                source,
+            }
+        })
+    }
+
     /// Whether a living process is in it or below.
     ///
     /// # Errors
@@ -255,6 +287,23 @@ fn oom_kills(events: &str) -> u64 {
     }
 }
 
+/// Where below the cgroup at `path` a process with this /proc/<pid>/cgroup is; `None` when it has left.
+fn below(text: &str, path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let base = path.parent()?.file_name()?.to_str()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let parts: Vec<&str> = line.split('/').collect();
+    let within = parts.windows(2).position(|pair| pair == [base, name]);
+    let own = match within {
+        Some(at) => at + 1,
+        // The base is the root of the hierarchy.
+        None if parts.first() == Some(&name) => 0,
+        None => return None,
+    };
+    let below = parts.get(own + 1..)?;
+    (!below.contains(&"..")).then(|| below.join("/"))
+}
+
 fn remove(path: &Path) -> Result<(), CgroupError> {
     let failed = |source| CgroupError::Read {
         path: path.to_owned(),
@@ -308,5 +357,29 @@ mod tests {
         assert_eq!(oom_kills(before), 2);
         assert_eq!(oom_kills("oom_kill 5\noom_group_kill 1\n"), 1);
         assert_eq!(oom_kills(""), 0);
+    }
+
+    #[test]
+    fn a_process_is_found_below_its_services_cgroup_only() {
+        let of =
+            |text: &str, name: &str| below(text, &Path::new("/sys/fs/cgroup/services").join(name));
+        let some = |path: &str| Some(path.to_owned());
+        assert_eq!(of("0::/services/web\n", "web"), some(""));
+        assert_eq!(of("0::/services/web/init/a\n", "web"), some("init/a"));
+        assert_eq!(
+            of("2:cpu:/services/web/x\n0::/services/web/y\n", "web"),
+            some("y")
+        );
+        assert_eq!(of("0::/web/leaf\n", "web"), some("leaf"));
+        assert_eq!(of("0::/services/services/leaf\n", "services"), some("leaf"));
+        for outside in [
+            "",
+            "0::/\n",
+            "0::/services/other/web\n",
+            "0::/services/web/../db\n",
+            "0::/../web\n",
+        ] {
+            assert_eq!(of(outside, "web"), None, "{outside:?}");
+        }
     }
 }

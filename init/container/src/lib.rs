@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroup;
+pub mod exec;
 pub mod launch;
 pub mod namespaces;
 pub mod plan;

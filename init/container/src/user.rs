@@ -55,6 +55,20 @@ struct GroupEntry<'a> {
     members: Vec<&'a str>,
 }
 
+/// What `orlop exec --user` says: `user` or `user:group`. Whatever is wrong with the parts is found when
+/// they are resolved: a name must be one of the image's, digits are always an id (rule R10).
+#[must_use]
+pub fn parse_spec(text: &str) -> UserSpec {
+    let (user, group) = match text.split_once(':') {
+        Some((user, group)) => (user, Some(group.to_owned())),
+        None => (text, None),
+    };
+    UserSpec {
+        user: user.to_owned(),
+        group,
+    }
+}
+
 /// Resolves a manifest's `user` with the texts of the image's `/etc/passwd` and `/etc/group`
 /// (empty when it has none; `root` and `0` are always known).
 ///
@@ -243,6 +257,45 @@ mod tests {
             resolve(&spec("65535", None), "", "").map(|user| (user.uid, user.gid)),
             Ok((65535, 0))
         );
+    }
+
+    #[test]
+    fn r10_a_user_that_cannot_be_read_for_sure_is_refused() {
+        let read =
+            |text: &str| resolve(&parse_spec(text), PASSWD, GROUP).map(|user| (user.uid, user.gid));
+        for (text, ids) in [
+            ("redis", (100, 101)),
+            ("100:4", (100, 4)),
+            ("0", (0, 0)),
+            ("007", (7, 0)),
+            ("redis:root", (100, 0)),
+        ] {
+            assert_eq!(read(text), Ok(ids), "{text:?}");
+        }
+        for text in [
+            "",
+            ":",
+            "0:",
+            ":0",
+            "0:0:0",
+            " 0",
+            "0 ",
+            "+0",
+            "-1",
+            "0x0",
+            "1e3",
+            "65536",
+            "4294967296",
+            "18446744073709551616",
+            "redis:",
+            "redis:0:0",
+            "root\n",
+            "Redis",
+            "redis\0",
+            "٠",
+        ] {
+            assert!(read(text).is_err(), "{text:?}");
+        }
     }
 
     #[test]

@@ -36,13 +36,46 @@ pub struct Process {
 /// # Errors
 /// The errno of clone3(2). Then nothing was made.
 pub fn clone_process(args: &CloneArgs<'_>, child: impl FnOnce() -> i32) -> Result<Process, Errno> {
+    clone_with(args, Parent::Caller, child)
+}
+
+/// As [`clone_process`] with nothing new, but the caller's own parent becomes the new process's
+/// parent: it hears of its end and reaps it (CLONE_PARENT). For a child that has entered a pid
+/// namespace, which counts only for processes that it makes (setns(2)). Child-safe.
+///
+/// # Errors
+/// The errno of clone3(2); ENOMEM when process 1 of that pid namespace has ended.
+pub fn clone_sibling(child: impl FnOnce() -> i32) -> Result<Process, Errno> {
+    let args = CloneArgs {
+        namespaces: CloneFlags::empty(),
+        cgroup: None,
+    };
+    clone_with(&args, Parent::CallersParent, child)
+}
+
+/// Who a new process belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parent {
+    Caller,
+    CallersParent,
+}
+
+fn clone_with(
+    args: &CloneArgs<'_>,
+    parent: Parent,
+    child: impl FnOnce() -> i32,
+) -> Result<Process, Errno> {
     let mut pidfd: RawFd = -1;
     let mut flags = u64::try_from(args.namespaces.bits()).map_err(|_| Errno::EINVAL)? & NAMESPACES;
     flags |= u64::try_from(libc::CLONE_PIDFD).map_err(|_| Errno::EINVAL)?;
     // SAFETY: clone_args is plain old data, for which all bytes zero means "default".
     let mut raw: libc::clone_args = unsafe { std::mem::zeroed() };
     raw.pidfd = std::ptr::from_mut(&mut pidfd).addr() as u64;
-    raw.exit_signal = libc::SIGCHLD as u64;
+    match parent {
+        Parent::Caller => raw.exit_signal = libc::SIGCHLD as u64,
+        // The kernel takes the caller's own exit signal.
+        Parent::CallersParent => flags |= CLONE_PARENT,
+    }
     if let Some(cgroup) = args.cgroup {
         flags |= CLONE_INTO_CGROUP;
         raw.cgroup = u64::try_from(cgroup.as_raw_fd()).map_err(|_| Errno::EBADF)?;
@@ -84,6 +117,7 @@ pub fn exit_now(code: i32) -> ! {
 }
 
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+const CLONE_PARENT: u64 = libc::CLONE_PARENT as u64;
 const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWCGROUP
     | libc::CLONE_NEWUTS

@@ -85,6 +85,16 @@ pub fn no_new_privileges() -> Result<(), Errno> {
     prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)
 }
 
+/// Nobody without CAP_SYS_PTRACE in the machine's own user namespace may look at the caller (its
+/// memory, descriptors, executable) from now until it execs, whatever namespaces and ids it takes
+/// on (PR_SET_DUMPABLE, rule R1).
+///
+/// # Errors
+/// The errno of prctl(2).
+pub fn hide_until_exec() -> Result<(), Errno> {
+    prctl(libc::PR_SET_DUMPABLE, 0, 0)
+}
+
 /// The resources that Orlop limits (getrlimit(2)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resource {

@@ -52,9 +52,12 @@ pub fn close_on_exec_from(first: RawFd) -> Result<(), Errno> {
     Errno::result(result).map(drop)
 }
 
-/// Closes all descriptors but those in the sorted list. Only in a forked child, which leaves by
-/// `_exit` and so never drops the owners of what was closed. Child-safe.
-pub(crate) fn close_all_but(sorted: &[RawFd]) -> Result<(), Errno> {
+/// Closes all descriptors but those in the sorted list. Only in a forked child, which leaves by exec
+/// or `_exit` and so never drops the owners of what was closed. Child-safe.
+///
+/// # Errors
+/// The errno of close_range(2).
+pub fn close_all_but(sorted: &[RawFd]) -> Result<(), Errno> {
     let mut first = 0;
     for &kept in sorted {
         let kept = u32::try_from(kept).map_err(|_| Errno::EBADF)?;

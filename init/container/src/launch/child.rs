@@ -18,7 +18,7 @@ use crate::plan::{Credentials, LaunchPlan, Step};
 
 /// What steps hand to later ones.
 #[derive(Default)]
-pub(super) struct Registers {
+pub(crate) struct Registers {
     /// The container's root directory.
     pub(super) root: Option<OwnedFd>,
     /// The verified null device.
@@ -33,25 +33,27 @@ impl Registers {
     }
 }
 
-/// Works through the plan; returns the exit code when it could not exec.
-pub(super) fn run(plan: &LaunchPlan, fds: &LaunchFds<'_>, prepared: &Prepared) -> i32 {
+/// Works through the plan from the step `first` on; returns the exit code when it could not exec.
+pub(crate) fn work(plan: &LaunchPlan, fds: &LaunchFds<'_>, prepared: &Prepared, first: u16) -> i32 {
     let mut registers = Registers::default();
-    for (step, number) in plan.steps.iter().zip(0..) {
-        if let Err((part, errno)) = perform(step, plan, fds, prepared, &mut registers) {
-            let report = Report {
-                step: number,
-                part,
-                errno,
-            };
-            // Nobody else could be told.
-            let _ = write(prepared.report.as_fd(), &report.to_bytes());
-            break;
+    for (step, number) in plan.steps.iter().zip(0..).skip(first.into()) {
+        if let Err(error) = perform(step, plan, fds, prepared, &mut registers) {
+            return fail(prepared, number, error);
         }
     }
     127
 }
 
-fn perform(
+/// Tells PID 1 what failed; gives the exit code.
+pub(crate) fn fail(prepared: &Prepared, step: u16, (part, errno): StepError) -> i32 {
+    let report = Report { step, part, errno };
+    // Nobody else could be told.
+    let _ = write(prepared.report.as_fd(), &report.to_bytes());
+    127
+}
+
+/// One step, but for those of an exec's way in.
+pub(crate) fn perform(
     step: &Step,
     plan: &LaunchPlan,
     fds: &LaunchFds<'_>,
@@ -140,7 +142,7 @@ fn simple(
         Step::NoNewPrivileges => credentials::no_new_privileges(),
         Step::Seccomp(program) => seccomp::install(program),
         Step::Exec(candidates) => Err(exec_first(candidates, plan)),
-        Step::ExecInit => {
+        Step::ExecMultiCall => {
             let program = prepared.init_program.as_ref().ok_or(Errno::EBADF)?;
             Err(exec::execve_fd(program.as_fd(), &plan.argv, &plan.envp))
         }

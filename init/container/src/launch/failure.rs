@@ -34,7 +34,7 @@ impl fmt::Display for LaunchFailure {
 
 impl LaunchFailure {
     /// The report itself could not be read.
-    pub(super) fn unread(plan: &LaunchPlan, errno: Errno) -> Self {
+    pub(crate) fn unread(plan: &LaunchPlan, errno: Errno) -> Self {
         Self {
             service: plan.service.clone(),
             action: "reading the report of its start".to_owned(),
@@ -43,7 +43,7 @@ impl LaunchFailure {
         }
     }
 
-    pub(super) fn new(plan: &LaunchPlan, report: Report) -> Self {
+    pub(crate) fn new(plan: &LaunchPlan, report: Report) -> Self {
         let step = plan.steps.get(usize::from(report.step));
         Self {
             service: plan.service.clone(),
@@ -127,7 +127,10 @@ fn action(step: &Step, plan: &LaunchPlan) -> String {
             [path] => format!("executing {}", path.to_string_lossy()),
             _ => format!("executing {}", first_argument(plan)),
         },
-        Step::ExecInit => "executing the init program".to_owned(),
+        Step::ExecMultiCall => "executing the machine's own program".to_owned(),
+        Step::Hide => "hiding before entering".to_owned(),
+        Step::EnterProcess(_) => "entering the namespaces of its main process".to_owned(),
+        Step::Fork => "starting a process in its pid namespace".to_owned(),
     }
 }
 
@@ -148,8 +151,14 @@ fn remedy(step: &Step, plan: &LaunchPlan, report: Report) -> Option<String> {
         (Step::Exec(_), _, Errno::ENOEXEC) => {
             Some("it is neither an x86-64 program nor a script that begins with #!".to_owned())
         }
-        (Step::ExecInit, _, Errno::EBADF) => {
-            Some("the machine has no multi-call binary to take `init` from".to_owned())
+        (Step::ExecMultiCall, _, Errno::EBADF) => {
+            Some("the machine has no multi-call binary".to_owned())
+        }
+        (Step::EnterProcess(_), _, Errno::ESRCH) | (Step::Fork, _, Errno::ENOMEM) => {
+            Some("its main process has ended".to_owned())
+        }
+        (Step::Fork, _, Errno::EAGAIN) => {
+            Some("it has as many processes as `pids_limit` allows".to_owned())
         }
         (Step::WorkingDir(_), _, Errno::ENOENT) => Some(format!(
             "the image {image:?} has no such directory; list it in build.directories or change working_dir"

@@ -21,8 +21,9 @@ use crate::namespaces::KeptNamespaces;
 use crate::plan::LaunchPlan;
 use crate::private_proc::PrivateProc;
 
+pub(crate) use child::{Registers, fail, perform, work};
 pub use failure::LaunchFailure;
-use report::Report;
+pub(crate) use report::{Report, whole};
 
 /// The descriptors of a launch; all are borrowed and stay the caller's.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ pub fn launch(plan: &LaunchPlan, fds: &LaunchFds<'_>) -> Result<Launching, Launc
         cgroup: Some(fds.cgroup),
     };
     let process =
-        clone_process(&args, || child::run(plan, fds, &prepared)).map_err(LaunchError::Clone)?;
+        clone_process(&args, || work(plan, fds, &prepared, 0)).map_err(LaunchError::Clone)?;
     Ok(Launching {
         pid: process.pid,
         pidfd: process.pidfd,
@@ -146,7 +147,8 @@ impl Launching {
 
 /// Duplicates whose numbers lie above all that the container is given, so that putting one in its
 /// place never overwrites another.
-struct Prepared {
+#[derive(Debug)]
+pub(crate) struct Prepared {
     streams: [OwnedFd; 3],
     listen: Vec<OwnedFd>,
     ready: Option<(RawFd, OwnedFd)>,
@@ -157,7 +159,11 @@ struct Prepared {
 }
 
 impl Prepared {
-    fn new(plan: &LaunchPlan, fds: &LaunchFds<'_>, report: BorrowedFd<'_>) -> Result<Self, Errno> {
+    pub(crate) fn new(
+        plan: &LaunchPlan,
+        fds: &LaunchFds<'_>,
+        report: BorrowedFd<'_>,
+    ) -> Result<Self, Errno> {
         let count = RawFd::try_from(fds.listen.len()).map_err(|_| Errno::EMFILE)?;
         let after_sockets = 3 + count;
         let least = plan.ready_fd.map_or(after_sockets, |number| number + 1);
@@ -177,6 +183,19 @@ impl Prepared {
             report: above(report)?,
             after_sockets,
         })
+    }
+
+    /// Where the child says what failed.
+    pub(crate) fn report(&self) -> BorrowedFd<'_> {
+        self.report.as_fd()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let further = [self.init_program.as_ref(), Some(&self.report)];
+        let owned = self.streams.iter().chain(&self.listen);
+        let owned = owned.chain(self.ready.as_ref().map(|(_, pipe)| pipe));
+        owned.chain(further.into_iter().flatten()).map(AsFd::as_fd)
     }
 
     /// Standard streams and sockets with the numbers they get.

@@ -4,7 +4,7 @@ use nix::errno::Errno;
 
 /// Which part of a step failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     /// The step as a whole.
     Whole,
     /// What is mounted, or the device that is copied.
@@ -21,22 +21,22 @@ pub(super) enum Part {
 
 /// A failed step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Report {
-    pub(super) step: u16,
-    pub(super) part: Part,
-    pub(super) errno: Errno,
+pub(crate) struct Report {
+    pub(crate) step: u16,
+    pub(crate) part: Part,
+    pub(crate) errno: Errno,
 }
 
 impl Report {
-    pub(super) const LENGTH: usize = 7;
+    pub(crate) const LENGTH: usize = 7;
 
-    pub(super) fn to_bytes(self) -> [u8; Self::LENGTH] {
+    pub(crate) fn to_bytes(self) -> [u8; Self::LENGTH] {
         let [low, high] = self.step.to_ne_bytes();
         let [a, b, c, d] = (self.errno as i32).to_ne_bytes();
         [low, high, self.part as u8, a, b, c, d]
     }
 
-    pub(super) fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+    pub(crate) fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
         let [low, high, part, a, b, c, d] = bytes;
         let part = PARTS
             .iter()
@@ -62,7 +62,12 @@ const PARTS: [Part; 6] = [
 ];
 
 /// A failure inside a step, before its number is known.
-pub(super) type StepError = (Part, Errno);
+pub(crate) type StepError = (Part, Errno);
+
+/// A failure of a step as a whole.
+pub(crate) fn whole(errno: Errno) -> StepError {
+    (Part::Whole, errno)
+}
 
 /// For `map_err`.
 pub(super) fn at(part: Part) -> impl Fn(Errno) -> StepError {

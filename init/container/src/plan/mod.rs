@@ -4,7 +4,7 @@ mod dev;
 mod filesystem;
 mod inputs;
 mod mount;
-mod process;
+pub(crate) mod process;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -14,12 +14,11 @@ use std::os::fd::RawFd;
 use std::path::{Component, Path};
 
 use nix::sched::CloneFlags;
-use orlop_config::Isolation;
 use orlop_sys::exec::StringVector;
 
-use crate::seccomp;
 use crate::user::{self, User, UserError};
 
+pub(crate) use inputs::has_user_namespace;
 pub use inputs::{FileBind, LaunchInputs, NOTIFY_SOCKET, Notify, ResolvedVolume, namespace_spec};
 pub use step::{Credentials, Device, Missing, Mount, MountSource, Overlay, Place, RootMount, Step};
 
@@ -83,8 +82,7 @@ pub enum PlanError {
 pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
     let service = inputs.service;
     let user = user::resolve(&service.user, inputs.passwd, inputs.group)?;
-    let privileged = service.isolation == Isolation::Privileged;
-    let user_namespace = inputs::has_user_namespace(service);
+    let user_namespace = has_user_namespace(service);
     let owner = Owner {
         base: if user_namespace { inputs.id_base } else { 0 },
         user: &user,
@@ -106,30 +104,18 @@ pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
     if user_namespace {
         steps.push(Step::EnterUser);
     }
-    steps.extend(process::limits());
-    let capabilities = process::capability_set(&service.capabilities);
-    steps.push(Step::Credentials(Credentials {
-        uid: user.uid,
-        gid: user.gid,
-        groups: user.groups.clone(),
-        capabilities,
-    }));
-    steps.push(Step::Umask(0o022));
-    steps.push(Step::WorkingDir(absolute(
-        "working_dir",
-        &service.working_dir,
-    )?));
-    steps.push(Step::Descriptors);
-    if !privileged {
-        steps.push(Step::NoNewPrivileges);
-        steps.push(Step::Seccomp(seccomp::program(capabilities)));
-    }
+    steps.extend(process::confinement(service, &user, &service.working_dir)?);
     let passed = process::Passed {
         listen_names: inputs.listen_names,
         notify: inputs.notify,
     };
     let environment = process::environment(service, &user, &passed);
-    let (argv, exec) = process::program(service, &environment)?;
+    let command = service.entrypoint.iter().chain(&service.command);
+    let (argv, exec) = if service.init {
+        process::init_program(command)?
+    } else {
+        process::program(command, &environment)?
+    };
     steps.push(exec);
     Ok(LaunchPlan {
         service: service.name.to_string(),
@@ -154,7 +140,7 @@ struct Owner<'a> {
     user: &'a User,
 }
 
-fn absolute(key: &'static str, path: &Path) -> Result<CString, PlanError> {
+pub(crate) fn absolute(key: &'static str, path: &Path) -> Result<CString, PlanError> {
     let plain = |component| matches!(component, Component::RootDir | Component::Normal(_));
     if !path.is_absolute() || !path.components().all(plain) {
         return Err(PlanError::Path {
@@ -177,6 +163,6 @@ fn in_root(key: &'static str, path: &Path) -> Result<CString, PlanError> {
     text(key, if relative.is_empty() { b"." } else { &relative })
 }
 
-fn text(key: &'static str, bytes: &[u8]) -> Result<CString, PlanError> {
+pub(crate) fn text(key: &'static str, bytes: &[u8]) -> Result<CString, PlanError> {
     CString::new(bytes).map_err(|_| PlanError::Nul(key))
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::RawFd;
+use std::path::Path;
 
-use orlop_config::{Capability, Service};
+use orlop_config::{Capability, Isolation, Service};
 use orlop_sys::credentials::{CapabilitySet, Resource};
 use orlop_sys::exec::StringVector;
 
-use super::{LaunchInputs, NOTIFY_SOCKET, Notify, PlanError, Step, text};
+use super::{Credentials, LaunchInputs, NOTIFY_SOCKET, Notify, PlanError, Step, absolute, text};
+use crate::seccomp;
 use crate::user::User;
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -20,28 +22,28 @@ const FIRST_PASSED: u64 = 3;
 
 /// What only the main process is given, beside the manifest's environment.
 #[derive(Debug, Default)]
-pub(super) struct Passed<'a> {
+pub(crate) struct Passed<'a> {
     /// Names of the sockets.
-    pub(super) listen_names: &'a [String],
+    pub(crate) listen_names: &'a [String],
     /// Where it says how it is.
-    pub(super) notify: Option<Notify<'a>>,
+    pub(crate) notify: Option<Notify<'a>>,
 }
 
-pub(super) fn limits() -> [Step; 2] {
+fn limits() -> [Step; 2] {
     [
         Step::Limit(Resource::OpenFiles, OPEN_FILES, OPEN_FILES),
         Step::Limit(Resource::CoreSize, 0, 0),
     ]
 }
 
-pub(super) fn capability_set(capabilities: &[Capability]) -> CapabilitySet {
+fn capability_set(capabilities: &[Capability]) -> CapabilitySet {
     capabilities.iter().fold(0, |set, capability| {
         set | 1_u64.checked_shl(capability.number().into()).unwrap_or(0)
     })
 }
 
 /// The manifest's environment with what is added at launch.
-pub(super) fn environment(
+pub(crate) fn environment(
     service: &Service,
     user: &User,
     passed: &Passed<'_>,
@@ -81,7 +83,7 @@ pub(super) fn ready_fd(inputs: &LaunchInputs<'_>) -> Result<Option<RawFd>, PlanE
     Ok(RawFd::try_from(number).ok())
 }
 
-pub(super) fn environment_strings(
+pub(crate) fn environment_strings(
     environment: &BTreeMap<String, String>,
 ) -> Result<StringVector, PlanError> {
     let strings = environment
@@ -90,24 +92,38 @@ pub(super) fn environment_strings(
     Ok(StringVector::new(strings.collect::<Result<_, _>>()?))
 }
 
-/// The arguments and the exec step: `entrypoint` and `command`, found like execvp(3) would.
-pub(super) fn program(
+/// Everything that keeps a process in its place, for the main process and for every one that enters
+/// later (rule R9: one builder). Its end is the last before the program.
+pub(crate) fn confinement(
     service: &Service,
+    user: &User,
+    working_dir: &Path,
+) -> Result<Vec<Step>, PlanError> {
+    let capabilities = capability_set(&service.capabilities);
+    let mut steps = Vec::from(limits());
+    steps.push(Step::Credentials(Credentials {
+        uid: user.uid,
+        gid: user.gid,
+        groups: user.groups.clone(),
+        capabilities,
+    }));
+    steps.push(Step::Umask(0o022));
+    steps.push(Step::WorkingDir(absolute("working_dir", working_dir)?));
+    steps.push(Step::Descriptors);
+    if service.isolation != Isolation::Privileged {
+        steps.push(Step::NoNewPrivileges);
+        steps.push(Step::Seccomp(seccomp::program(capabilities)));
+    }
+    Ok(steps)
+}
+
+/// The arguments and the exec step, found like execvp(3) would.
+pub(crate) fn program<'a>(
+    words: impl Iterator<Item = &'a String> + Clone,
     environment: &BTreeMap<String, String>,
 ) -> Result<(StringVector, Step), PlanError> {
-    let command = || service.entrypoint.iter().chain(&service.command);
-    let name = command()
-        .next()
-        .filter(|name| !name.is_empty())
-        .ok_or(PlanError::NoCommand)?;
-    let init: &[&str] = if service.init { &["init", "--"] } else { &[] };
-    let words = init.iter().copied().chain(command().map(String::as_str));
-    let argv = words
-        .map(|word| text("command", word.as_bytes()))
-        .collect::<Result<_, _>>()?;
-    let exec = if service.init {
-        Step::ExecInit
-    } else if name.contains('/') {
+    let name = first(words.clone())?;
+    let exec = if name.contains('/') {
         Step::Exec(vec![text("command", name.as_bytes())?])
     } else {
         let path = environment.get("PATH").map_or(DEFAULT_PATH, String::as_str);
@@ -118,5 +134,33 @@ pub(super) fn program(
             candidates.map(|directory| text("command", format!("{directory}/{name}").as_bytes()));
         Step::Exec(candidates.collect::<Result<_, _>>()?)
     };
-    Ok((StringVector::new(argv), exec))
+    Ok((arguments(words.map(String::as_str))?, exec))
+}
+
+/// The multi-call binary's applet `init` with this command.
+pub(super) fn init_program<'a>(
+    words: impl Iterator<Item = &'a String> + Clone,
+) -> Result<(StringVector, Step), PlanError> {
+    first(words.clone())?;
+    let applet = ["init", "--"].into_iter();
+    multi_call(applet.chain(words.map(String::as_str)))
+}
+
+/// The multi-call binary; the first word is the applet's name.
+pub(crate) fn multi_call<'a>(
+    words: impl Iterator<Item = &'a str>,
+) -> Result<(StringVector, Step), PlanError> {
+    Ok((arguments(words)?, Step::ExecMultiCall))
+}
+
+fn first<'a>(mut words: impl Iterator<Item = &'a String>) -> Result<&'a String, PlanError> {
+    words
+        .next()
+        .filter(|name| !name.is_empty())
+        .ok_or(PlanError::NoCommand)
+}
+
+fn arguments<'a>(words: impl Iterator<Item = &'a str>) -> Result<StringVector, PlanError> {
+    let words = words.map(|word| text("command", word.as_bytes()));
+    Ok(StringVector::new(words.collect::<Result<_, _>>()?))
 }

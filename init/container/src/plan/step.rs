@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 
+use nix::sched::CloneFlags;
 use orlop_sys::credentials::{CapabilitySet, Resource};
 use orlop_sys::mount_api::MountFlags;
 
@@ -72,8 +73,14 @@ pub enum Step {
     Seccomp(Program),
     /// The first of these paths that exists; of several failures the one that says most.
     Exec(Vec<CString>),
-    /// The multi-call binary's `init`, which was opened by PID 1.
-    ExecInit,
+    /// The multi-call binary, which was opened by PID 1.
+    ExecMultiCall,
+    /// Only the exec's own descriptors stay, and nobody in the container may look (rule R1).
+    Hide,
+    /// Into these namespaces of the service's main process, all at once.
+    EnterProcess(CloneFlags),
+    /// The rest is done by a new process, which is in the entered pid namespace.
+    Fork,
 }
 
 /// The root file system.

@@ -5,6 +5,7 @@ use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
 use orlop_sys::mount_api::MountFlags;
 
 use super::*;
+use crate::seccomp;
 
 const BASE: u32 = 655_360;
 
@@ -298,7 +299,7 @@ fn init_runs_the_command_behind_two_dashes() {
         .map(|word| word.to_str().unwrap())
         .collect();
     assert_eq!(words, ["init", "--", "nginx", "-g", "daemon off;"]);
-    assert_eq!(plan.steps.last(), Some(&Step::ExecInit));
+    assert_eq!(plan.steps.last(), Some(&Step::ExecMultiCall));
 }
 
 #[test]

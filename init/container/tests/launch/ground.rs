@@ -147,7 +147,7 @@ pub(crate) struct Trial<'a> {
     pub(crate) ready: Option<(u32, BorrowedFd<'a>)>,
     pub(crate) file_binds: Vec<FileBind>,
     pub(crate) init_program: Option<BorrowedFd<'a>>,
-    service: Service,
+    pub(crate) service: Service,
 }
 
 impl<'a> Trial<'a> {
@@ -205,6 +205,10 @@ impl<'a> Trial<'a> {
         self
     }
 
+    pub(crate) fn rootfs(&self, ground: &Ground) -> PathBuf {
+        ground.images.join(self.service.image.as_str())
+    }
+
     pub(crate) fn cgroup(&self, ground: &Ground) -> Cgroup {
         let mut limits = plan_limits(&self.service);
         if !ground.has_controllers() {
@@ -239,15 +243,7 @@ impl<'a> Trial<'a> {
         let cgroup = self.cgroup(ground);
         let ended = self.run_in(ground, &kept, &cgroup);
         cgroup.kill().unwrap();
-        let events = fs::File::open(cgroup.events_path()).unwrap();
-        while cgroup.is_populated().unwrap() {
-            let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
-            assert_eq!(
-                poll(&mut fds, PollTimeout::from(60_000_u16)),
-                Ok(1),
-                "still populated"
-            );
-        }
+        emptied(&cgroup);
         cgroup.remove().unwrap();
         ended
     }
@@ -280,7 +276,7 @@ impl<'a> Trial<'a> {
     }
 
     pub(crate) fn plan(&self, ground: &Ground) -> LaunchPlan {
-        let rootfs = ground.images.join(self.service.image.as_str());
+        let rootfs = self.rootfs(ground);
         let names: Vec<_> = self.listen.iter().map(|(name, _)| name.clone()).collect();
         let inputs = LaunchInputs {
             service: &self.service,
@@ -328,8 +324,43 @@ impl<'a> Trial<'a> {
 #[derive(Debug)]
 pub(crate) struct Started {
     plan: LaunchPlan,
-    launching: Launching,
-    output: std::io::PipeReader,
+    pub(crate) launching: Launching,
+    pub(crate) output: std::io::PipeReader,
+}
+
+impl Started {
+    /// What it wrote until these words; a service that ends before fails the test.
+    pub(crate) fn read_until(&mut self, words: &str) -> String {
+        let mut text = Vec::new();
+        while !text.ends_with(words.as_bytes()) {
+            let mut byte = [0];
+            wait(self.output.as_fd());
+            let count = self.output.read(&mut byte).unwrap();
+            let outcome = || self.launching.outcome(&self.plan);
+            assert_eq!(
+                count,
+                1,
+                "{}: {:?}",
+                String::from_utf8_lossy(&text),
+                outcome()
+            );
+            text.extend(byte);
+        }
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// Waits until no living process is in it.
+pub(crate) fn emptied(cgroup: &Cgroup) {
+    let events = fs::File::open(cgroup.events_path()).unwrap();
+    while cgroup.is_populated().unwrap() {
+        let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+        assert_eq!(
+            poll(&mut fds, PollTimeout::from(60_000_u16)),
+            Ok(1),
+            "still populated"
+        );
+    }
 }
 
 /// Readable when it is known whether execve happened.
