@@ -25,7 +25,7 @@ pub use lease::{Lease, LeaseError, LeaseTerms, MAX_DNS};
 pub use logs::{LogLine, LogMessage, LogStream, LogsCall, LogsRequest};
 pub use machine_info::{LinkAddress, MachineInfo};
 pub use method::Method;
-pub use service_info::{Exit, Port, ServiceInfo, State};
+pub use service_info::{Exit, HealthInfo, PastExit, Port, ServiceInfo, State, Verdict};
 
 /// Where a service finds the control socket, and where PID 1 listens for root.
 pub const CONTROL_SOCKET: &str = "/run/orlop/control.sock";

@@ -50,6 +50,38 @@ pub enum Exit {
     Signal(i32),
 }
 
+/// What a service's health check says, in Docker's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// No probe has passed yet, nor failed often enough.
+    Starting,
+    /// The last probe passed.
+    Healthy,
+    /// The last probes failed.
+    Unhealthy,
+}
+
+/// A service's health check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthInfo {
+    /// What it says.
+    pub verdict: Verdict,
+    /// Failures in a row.
+    pub failing_streak: u32,
+    /// What the last probe said, 4 KiB at most.
+    pub output: String,
+}
+
+/// How one life of a service ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastExit {
+    /// How long ago, milliseconds.
+    pub ago_ms: u64,
+    /// Why, one fragment.
+    pub cause: String,
+}
+
 /// A published port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Port {
@@ -92,4 +124,27 @@ pub struct ServiceInfo {
     pub address: Option<Ipv4Addr>,
     /// `restricted`, `baseline` or `privileged`.
     pub isolation: String,
+    /// What its health check says, when it has one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub health: Option<HealthInfo>,
+    /// What it says of itself (`STATUS=` of sd_notify(3)).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub status_text: Option<String>,
+    /// When its schedule starts it next, milliseconds from now.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub next_run_in_ms: Option<u64>,
+    /// Its last ends, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub last_exits: Vec<PastExit>,
+    /// How often the kernel killed in it for want of memory.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub oom_kills: u64,
+    /// The service that it is an instance of.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replica_of: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

@@ -27,6 +27,12 @@ fn service(name: &str) -> ServiceInfo {
         ports: vec![],
         address: None,
         isolation: "restricted".to_owned(),
+        health: None,
+        status_text: None,
+        next_run_in_ms: None,
+        last_exits: Vec::new(),
+        oom_kills: 0,
+        replica_of: None,
     }
 }
 

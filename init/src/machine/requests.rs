@@ -1,5 +1,6 @@
 //! Control calls: what goes to the supervisor, what PID 1 knows itself, what goes on to `log`.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -19,29 +20,44 @@ use super::service_info::{broken_info, service_info};
 use crate::clock::boottime;
 use crate::logs::LogMessage;
 use crate::report::uptime_ms;
-use crate::running::Shared;
+use crate::running::{Shared, Unit};
 use crate::stage::chain;
 
 /// Requests that the supervisor has not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     next: u64,
-    open: HashMap<u64, (String, Responder)>,
+    open: HashMap<u64, (ServiceName, Rc<Asked>)>,
+}
+
+/// One call, which the supervisor answers once for each instance of a scaled service.
+#[derive(Debug)]
+struct Asked {
+    reply: RefCell<Option<Responder>>,
+    left: Cell<usize>,
 }
 
 impl Requests {
-    fn open(&mut self, name: &str, reply: Responder) -> u64 {
+    fn open(&mut self, service: &ServiceName, asked: &Rc<Asked>) -> u64 {
         self.next += 1;
-        self.open.insert(self.next, (name.to_owned(), reply));
+        let entry = (service.clone(), asked.clone());
+        self.open.insert(self.next, entry);
         self.next
     }
 
+    /// The first failure is the answer; success is one of all.
     pub(crate) fn answer(&mut self, id: u64, result: Result<(), RequestError>) {
-        if let Some((name, reply)) = self.open.remove(&id) {
+        let Some((name, asked)) = self.open.remove(&id) else {
+            return;
+        };
+        asked.left.set(asked.left.get().saturating_sub(1));
+        if (result.is_err() || asked.left.get() == 0)
+            && let Some(reply) = asked.reply.take()
+        {
             reply.answer(
                 result
                     .map(|()| Reply::Done {})
-                    .map_err(|error| refusal(&name, error)),
+                    .map_err(|error| refusal(name.as_str(), error)),
             );
         }
     }
@@ -108,21 +124,38 @@ impl Machine {
         }
     }
 
-    fn ask(&mut self, name: &str, reply: Responder, request: impl FnOnce(ServiceName) -> Request) {
+    fn ask(&mut self, name: &str, reply: Responder, request: impl Fn(ServiceName) -> Request) {
         if let Some(reason) = self.shared.broken.get(name) {
             return reply.err(ControlError::Failed {
                 name: name.to_owned(),
                 reason: reason.clone(),
             });
         }
-        let Some(service) = ServiceName::new(name) else {
+        let services = self.addressed(name);
+        if services.is_empty() {
             return reply.err(self.no_such_service(name));
-        };
-        let id = self.requests.open(name, reply);
-        self.step(Event::Request {
-            request: request(service),
-            id,
+        }
+        let asked = Rc::new(Asked {
+            reply: RefCell::new(Some(reply)),
+            left: Cell::new(services.len()),
         });
+        for service in services {
+            let id = self.requests.open(&service, &asked);
+            let request = request(service);
+            self.step(Event::Request { request, id });
+        }
+    }
+
+    /// The service of that name, or all instances of a scaled one.
+    fn addressed(&self, name: &str) -> Vec<ServiceName> {
+        let is_meant = |unit: &&Unit| {
+            let service = &unit.service;
+            let replica = service.supervision.replica.as_ref();
+            let of = replica.map(|replica| replica.of.as_str());
+            service.name.as_str() == name || of == Some(name)
+        };
+        let meant = self.units.values().filter(is_meant);
+        meant.map(|unit| unit.service.name.clone()).collect()
     }
 
     /// The caller is answered before it is stopped itself.

@@ -1,6 +1,6 @@
 //! What people read. Pure.
 
-use crate::{Exit, Port, ServiceInfo, State};
+use crate::{Exit, Port, ServiceInfo, State, Verdict};
 
 const HEADER: [&str; 7] = [
     "NAME",
@@ -26,17 +26,28 @@ pub fn services(list: &[ServiceInfo]) -> String {
     for row in &rows {
         text.push_str(&line(row, &widths));
     }
-    let causes = list.iter().filter(|service| {
-        matches!(
-            service.state,
-            State::Waiting | State::BackingOff | State::Failed
-        ) && !service.cause.is_empty()
-    });
-    for service in causes {
-        text.push_str(&escape(&format!("{}: {}", service.name, service.cause)));
-        text.push('\n');
+    for service in list {
+        if let Some(why) = why(service).filter(|why| !why.is_empty()) {
+            text.push_str(&escape(&format!("{}: {why}", service.name)));
+            text.push('\n');
+        }
     }
     text
+}
+
+/// Why a service is not as it should be.
+fn why(service: &ServiceInfo) -> Option<&str> {
+    let unhealthy = || {
+        let health = service.health.as_ref()?;
+        (health.verdict == Verdict::Unhealthy).then_some(health.output.trim())
+    };
+    match service.state {
+        State::Waiting | State::BackingOff | State::Failed => Some(&service.cause),
+        // What a service that takes its time says of itself.
+        State::Starting | State::Stopping => service.status_text.as_deref(),
+        State::Up => unhealthy(),
+        State::Down => None,
+    }
 }
 
 fn line(cells: &[String; 7], widths: &[usize]) -> String {
@@ -76,11 +87,27 @@ fn state(service: &ServiceInfo) -> String {
         None => String::new(),
     };
     match service.state {
-        State::Up | State::Waiting | State::Starting | State::Stopping => {
-            format!("{name} {since}")
+        State::Up => format!("{name} {since}{}", health(service)),
+        State::Waiting | State::Starting | State::Stopping => format!("{name} {since}"),
+        State::BackingOff | State::Down | State::Failed => {
+            format!("{name} {since}{ended}{}", next_run(service))
         }
-        State::BackingOff | State::Down | State::Failed => format!("{name} {since}{ended}"),
     }
+}
+
+/// As `docker ps` has it.
+fn health(service: &ServiceInfo) -> &'static str {
+    match service.health.as_ref().map(|health| health.verdict) {
+        Some(Verdict::Starting) => " (health: starting)",
+        Some(Verdict::Healthy) => " (healthy)",
+        Some(Verdict::Unhealthy) => " (unhealthy)",
+        None => "",
+    }
+}
+
+fn next_run(service: &ServiceInfo) -> String {
+    let next = service.next_run_in_ms.map(duration);
+    next.map_or_else(String::new, |next| format!(", next in {next}"))
 }
 
 fn port(port: &Port) -> String {
@@ -127,6 +154,7 @@ pub fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HealthInfo;
     use std::net::Ipv4Addr;
 
     fn service(name: &str, state: State) -> ServiceInfo {
@@ -142,6 +170,12 @@ mod tests {
             ports: vec![],
             address: None,
             isolation: "restricted".to_owned(),
+            health: None,
+            status_text: None,
+            next_run_in_ms: None,
+            last_exits: Vec::new(),
+            oom_kills: 0,
+            replica_of: None,
         }
     }
 
@@ -178,6 +212,31 @@ database: exited with code 1
         let first = column(lines.next().unwrap());
         assert_eq!(column(lines.next().unwrap()), first);
         assert_eq!(column(lines.next().unwrap()), first);
+    }
+
+    #[test]
+    fn health_and_the_next_run_are_part_of_the_state() {
+        let health = |verdict| {
+            Some(HealthInfo {
+                verdict,
+                failing_streak: 3,
+                output: "connection refused\n".to_owned(),
+            })
+        };
+        let mut web = service("web", State::Up);
+        web.health = health(Verdict::Healthy);
+        assert_eq!(state(&web), "up 3m 4s (healthy)");
+        assert_eq!(why(&web), None);
+        web.health = health(Verdict::Unhealthy);
+        assert_eq!(state(&web), "up 3m 4s (unhealthy)");
+        assert_eq!(why(&web), Some("connection refused"));
+        let mut job = service("job", State::Down);
+        job.last_exit = Some(Exit::Code(0));
+        job.next_run_in_ms = Some(61_000);
+        assert_eq!(state(&job), "down 3m 4s (exit 0), next in 1m 1s");
+        let mut slow = service("slow", State::Starting);
+        slow.status_text = Some("replaying the log".to_owned());
+        assert_eq!(why(&slow), Some("replaying the log"));
     }
 
     #[test]
