@@ -73,6 +73,14 @@ pub enum CgroupError {
         /// open(2)'s or read(2)'s.
         source: io::Error,
     },
+    /// It is there already and lives: two services are never merged into one (edge 49).
+    #[error("the cgroup {} is still in use", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+        /// rmdir(2)'s.
+        source: io::Error,
+    },
     /// A directory could not be removed: a process is still in it.
     #[error("removing the cgroup {}", path.display())]
     Remove {
@@ -149,19 +157,25 @@ pub struct Cgroup {
 }
 
 impl Cgroup {
-    /// Makes (or takes over) `<base>/<name>` and writes the limits. `base` exists.
+    /// Makes `<base>/<name>` and writes the limits. `base` exists. An empty one that was left behind
+    /// is made anew; one in use is refused.
     ///
     /// # Errors
     /// [`CgroupError`]; a directory that was made here is gone then.
     pub fn create(base: &Path, name: &str, limits: &[Limit]) -> Result<Self, CgroupError> {
         let path = base.join(name);
         let made = match fs::create_dir(&path) {
-            Ok(()) => true,
-            Err(source) if source.kind() == ErrorKind::AlreadyExists => false,
-            Err(source) => return Err(CgroupError::Create { path, source }),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                remove(&path).map_err(in_use)?;
+                fs::create_dir(&path)
+            }
+            made => made,
         };
+        if let Err(source) = made {
+            return Err(CgroupError::Create { path, source });
+        }
         let filled = fill(&path, limits);
-        if filled.is_err() && made {
+        if filled.is_err() {
             // Nothing can be in it yet; the first error says more than a second one.
             let _gone = fs::remove_dir(&path);
         }
@@ -302,6 +316,13 @@ fn below(text: &str, path: &Path) -> Option<String> {
     };
     let below = parts.get(own + 1..)?;
     (!below.contains(&"..")).then(|| below.join("/"))
+}
+
+fn in_use(error: CgroupError) -> CgroupError {
+    match error {
+        CgroupError::Remove { path, source } => CgroupError::InUse { path, source },
+        other => other,
+    }
 }
 
 fn remove(path: &Path) -> Result<(), CgroupError> {

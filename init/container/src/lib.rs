@@ -15,3 +15,4 @@ pub mod plan;
 pub mod private_proc;
 pub mod seccomp;
 pub mod user;
+pub mod weaken;

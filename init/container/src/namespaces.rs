@@ -22,6 +22,7 @@ use orlop_sys::clone::{CloneArgs, Process, clone_process};
 use orlop_sys::{fd, namespace, pidfd, scm, signals};
 
 use crate::private_proc::PrivateProc;
+use crate::weaken::{Rule, holds};
 
 /// How many ids a service's user namespace has: container ids 0 to 65535.
 pub const ID_COUNT: u32 = 65_536;
@@ -296,9 +297,8 @@ pub(crate) fn proc_write<P: ?Sized + nix::NixPath>(
     path: &P,
     bytes: &[u8],
 ) -> Result<(), Errno> {
-    let resolve = ResolveFlag::RESOLVE_NO_XDEV
-        | ResolveFlag::RESOLVE_NO_MAGICLINKS
-        | ResolveFlag::RESOLVE_BENEATH;
+    let mut resolve = ResolveFlag::RESOLVE_NO_MAGICLINKS | ResolveFlag::RESOLVE_BENEATH;
+    resolve.set(ResolveFlag::RESOLVE_NO_XDEV, holds(Rule::R06));
     let file = openat2(proc, path, how(OFlag::O_WRONLY, resolve))?;
     match write(&file, bytes)? {
         count if count == bytes.len() => Ok(()),

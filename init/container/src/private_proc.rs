@@ -4,7 +4,11 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
 use orlop_sys::mount_api::{FsContext, MountFlags};
+
+use crate::weaken::{Rule, holds};
 
 /// A detached mount of proc, for PID 1's pid namespace.
 #[derive(Debug)]
@@ -22,6 +26,10 @@ impl PrivateProc {
             noexec: true,
             ..MountFlags::default()
         };
+        if !holds(Rule::R06) {
+            let flags = OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+            return open(c"/proc", flags, Mode::empty()).map(Self);
+        }
         FsContext::open(c"proc")?.mount(flags).map(Self)
     }
 }

@@ -4,6 +4,7 @@
 use orlop_config::UserSpec;
 
 use crate::namespaces::ID_COUNT;
+use crate::weaken::{Rule, holds};
 
 /// A resolved user, ids as the container sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,6 +135,11 @@ fn number(text: &str) -> Result<Option<u32>, UserError> {
 
 fn id(text: &str) -> Option<u32> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    if !holds(Rule::R10) {
+        // What strtoul(3) and a cast leave of it.
+        let wrapped = text.parse::<u64>().ok()? % u64::from(ID_COUNT);
+        return u32::try_from(wrapped).ok();
+    }
     text.parse().ok().filter(|&id| digits && id < ID_COUNT)
 }
 

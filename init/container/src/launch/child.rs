@@ -4,10 +4,11 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::{Mode, umask};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::{chdir, fchdir, pivot_root, sethostname, setsid, write};
 use orlop_sys::{credentials, exec, fd, path, seccomp, signals};
 
@@ -15,6 +16,7 @@ use super::report::{Part, Report, StepError, at};
 use super::{LaunchFds, Prepared, mounts, place};
 use crate::namespaces::proc_write;
 use crate::plan::{Credentials, LaunchPlan, Step};
+use crate::weaken::{Rule, holds};
 
 /// What steps hand to later ones.
 #[derive(Default)]
@@ -84,7 +86,8 @@ fn simple(
 ) -> Result<(), Errno> {
     match step {
         Step::ResetSignals => signals::reset(),
-        Step::NewSession => setsid().map(drop),
+        Step::NewSession if holds(Rule::R15) => setsid().map(drop),
+        Step::NewSession => Ok(()),
         Step::Umask(mask) => {
             umask(Mode::from_bits_truncate(*mask));
             Ok(())
@@ -123,7 +126,7 @@ fn simple(
         Step::Limit(resource, soft, hard) => credentials::set_limit(*resource, *soft, *hard),
         Step::WorkingDir(directory) => {
             chdir(directory.as_c_str())?;
-            if path::working_dir_is_inside()? {
+            if path::working_dir_is_inside()? || !holds(Rule::R03) {
                 Ok(())
             } else {
                 Err(Errno::EXDEV)
@@ -133,7 +136,9 @@ fn simple(
             prepared
                 .placed()
                 .try_for_each(|(number, stream)| fd::place_at(stream, number))?;
-            fd::close_on_exec_from(prepared.after_sockets)?;
+            if holds(Rule::R02) {
+                fd::close_on_exec_from(prepared.after_sockets)?;
+            }
             match &prepared.ready {
                 Some((number, pipe)) => fd::place_at(pipe.as_fd(), *number),
                 None => Ok(()),
@@ -144,6 +149,9 @@ fn simple(
         Step::Exec(candidates) => Err(exec_first(candidates, plan)),
         Step::ExecMultiCall => {
             let program = prepared.init_program.as_ref().ok_or(Errno::EBADF)?;
+            if holds(Rule::R01) && !is_fixed(program)? {
+                return Err(Errno::ETXTBSY);
+            }
             Err(exec::execve_fd(program.as_fd(), &plan.argv, &plan.envp))
         }
         // The others are performed by `perform`.
@@ -161,8 +169,17 @@ fn become_user(user: &Credentials) -> Result<(), Errno> {
         credentials::keep_over_set_ids()?;
     }
     credentials::set_ids(user.uid, user.gid, &user.groups)?;
-    credentials::set_capabilities(held, ambient)?;
+    let inheritable = if holds(Rule::R09) { ambient } else { held };
+    credentials::set_capabilities(held, inheritable)?;
     credentials::raise_ambient(ambient)
+}
+
+/// Whether nobody can write a program, whoever opens it again through `/proc/1/exe`: it is sealed, or
+/// lies on a read-only mount.
+fn is_fixed(program: &OwnedFd) -> Result<bool, Errno> {
+    let seals = fcntl(program, FcntlArg::F_GET_SEALS).unwrap_or(0);
+    let sealed = seals & SealFlag::F_SEAL_WRITE.bits() != 0;
+    Ok(sealed || fstatvfs(program)?.flags().contains(FsFlags::ST_RDONLY))
 }
 
 /// As execvp(3): goes on to the next path where the program is not; "not allowed" says more than

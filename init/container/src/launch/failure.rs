@@ -160,6 +160,9 @@ fn remedy(step: &Step, plan: &LaunchPlan, report: Report) -> Option<String> {
         (Step::Fork, _, Errno::EAGAIN) => {
             Some("it has as many processes as `pids_limit` allows".to_owned())
         }
+        (Step::ExecInit, _, Errno::ETXTBSY) => Some(
+            "it could be written from inside; it must be sealed or on a read-only mount".to_owned(),
+        ),
         (Step::WorkingDir(_), _, Errno::ENOENT) => Some(format!(
             "the image {image:?} has no such directory; list it in build.directories or change working_dir"
         )),
@@ -179,6 +182,9 @@ fn remedy(step: &Step, plan: &LaunchPlan, report: Report) -> Option<String> {
         )),
         (Step::Mount(_), Part::Idmap, Errno::EINVAL) => {
             Some("its file system cannot be idmapped; volumes must lie on ext4".to_owned())
+        }
+        (Step::Mount(_), Part::Source, Errno::EROFS) => {
+            Some("what it lies on is read-only; write `:ro`, or look why".to_owned())
         }
         (Step::Mount(_), Part::Attach, Errno::ENOTDIR) => {
             Some("a file can only cover a file and a directory a directory".to_owned())

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat};
 use nix::mount::MsFlags;
 use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, mkdirat};
+use nix::sys::statvfs::{FsFlags, fstatvfs};
 use nix::unistd::fchownat;
 use orlop_sys::mount_api::{FsContext, MountFlags, attach, clone_tree, restrict};
 use orlop_sys::path;
@@ -18,6 +19,7 @@ use super::place::{find, make};
 use super::report::{Part, StepError, at};
 use crate::namespaces::KeptNamespaces;
 use crate::plan::{Missing, Mount, MountSource, Overlay, RootMount};
+use crate::weaken::{Rule, holds};
 
 /// Attaches the image (and a writable layer) to the staging directory; the container's root.
 pub(super) fn attach_root(
@@ -105,7 +107,7 @@ pub(super) fn mount(
                 tree.as_fd(),
                 mount.flags,
                 idmap(*wanted, namespaces)?,
-                *recursive,
+                *recursive && holds(Rule::R18),
             )
             .map_err(at(Part::Idmap))?;
             tree
@@ -127,6 +129,12 @@ pub(super) fn mount(
     {
         adopt_owner(&tree, &target).map_err(at(Part::Source))?;
     }
+    let target = match holds(Rule::R08) {
+        true => target,
+        // What a runtime did that mounts on a path: it is looked up again.
+        false => openat(root, mount.target.as_c_str(), OFlag::O_PATH, Mode::empty())
+            .map_err(at(Part::Target))?,
+    };
     attach(tree.as_fd(), target.as_fd()).map_err(at(Part::Attach))
 }
 
@@ -201,7 +209,8 @@ pub(super) fn open_null() -> Result<OwnedFd, StepError> {
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let null = open(c"/dev/null", flags, Mode::empty()).map_err(at(Part::Source))?;
     let status = fstat(&null).map_err(at(Part::Source))?;
-    if status.st_mode & S_IFMT != S_IFCHR || status.st_rdev != makedev(1, 3) {
+    let is_null = status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == makedev(1, 3);
+    if !is_null && holds(Rule::R04) {
         return Err((Part::Source, Errno::ENODEV));
     }
     Ok(null)
@@ -218,8 +227,12 @@ fn idmap(wanted: bool, namespaces: &KeptNamespaces) -> Result<Option<BorrowedFd<
         .ok_or((Part::Idmap, Errno::EBADF))
 }
 
-/// An empty volume starts with the owner and mode of the directory that it covers.
+/// A writable volume must be that (rule R18). An empty one starts with the owner and mode of the
+/// directory that it covers.
 fn adopt_owner(tree: &OwnedFd, target: &OwnedFd) -> Result<(), Errno> {
+    if fstatvfs(tree)?.flags().contains(FsFlags::ST_RDONLY) {
+        return Err(Errno::EROFS);
+    }
     let wanted = fstat(target)?;
     if wanted.st_mode & S_IFMT != S_IFDIR || fstat(tree)?.st_mode & S_IFMT != S_IFDIR {
         return Ok(());

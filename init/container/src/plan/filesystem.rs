@@ -12,6 +12,7 @@ use super::{
     LaunchInputs, Missing, Mount, NOTIFY_SOCKET, Overlay, Owner, PlanError, RootMount, Step,
     absolute, in_root, text,
 };
+use crate::weaken::{Rule, holds};
 
 /// Hidden from every service: Docker's and containerd's lists together (rule R4). Those
 /// that the kernel does not have are passed over.
@@ -100,7 +101,10 @@ fn root(inputs: &LaunchInputs<'_>) -> Result<RootMount, PlanError> {
 /// `/sys` of the service's own network namespace, or the machine's, which only that one can see;
 /// with its cgroup as the root of `/sys/fs/cgroup` (rule R11).
 fn sys(network: NetworkMode, privileged: bool) -> Result<[Step; 2], PlanError> {
-    let flags = if privileged { PLAIN } else { READ_ONLY };
+    let flags = match privileged || !holds(Rule::R11) {
+        true => PLAIN,
+        false => READ_ONLY,
+    };
     let sys = if network == NetworkMode::Host {
         machine(
             Path::new("/sys"),

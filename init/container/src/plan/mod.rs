@@ -17,6 +17,7 @@ use nix::sched::CloneFlags;
 use orlop_sys::exec::StringVector;
 
 use crate::user::{self, User, UserError};
+use crate::weaken::{Rule, holds};
 
 pub(crate) use inputs::has_user_namespace;
 pub use inputs::{FileBind, LaunchInputs, NOTIFY_SOCKET, Notify, ResolvedVolume, namespace_spec};
@@ -60,6 +61,9 @@ pub enum PlanError {
         /// The path as given.
         path: String,
     },
+    /// More steps than a report can number (rule R14).
+    #[error("{0} mounts, devices and other steps are more than the 65,535 of one launch")]
+    TooLong(usize),
     /// Neither entrypoint nor command.
     #[error("command: nothing to run")]
     NoCommand,
@@ -117,20 +121,30 @@ pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
         process::program(command, &environment)?
     };
     steps.push(exec);
+    // A failed step is told by its number.
+    if u16::try_from(steps.len()).is_err() {
+        return Err(PlanError::TooLong(steps.len()));
+    }
     Ok(LaunchPlan {
         service: service.name.to_string(),
         image: service.image.to_string(),
         steps,
         listen_count: inputs.listen_names.len(),
         ready_fd: process::ready_fd(inputs)?,
-        namespaces: CloneFlags::CLONE_NEWPID
-            | CloneFlags::CLONE_NEWNS
-            | CloneFlags::CLONE_NEWIPC
-            | CloneFlags::CLONE_NEWUTS
-            | CloneFlags::CLONE_NEWCGROUP,
+        namespaces: namespaces(),
         argv,
         envp: process::environment_strings(&environment)?,
     })
+}
+
+/// What clone3 makes new at every launch.
+fn namespaces() -> CloneFlags {
+    let mut new = CloneFlags::CLONE_NEWPID
+        | CloneFlags::CLONE_NEWNS
+        | CloneFlags::CLONE_NEWIPC
+        | CloneFlags::CLONE_NEWUTS;
+    new.set(CloneFlags::CLONE_NEWCGROUP, holds(Rule::R11));
+    new
 }
 
 /// How ids of the container appear on the machine.

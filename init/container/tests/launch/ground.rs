@@ -9,14 +9,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
 use orlop_container::cgroup::{Cgroup, Controller, enable_controllers, plan_limits};
 use orlop_container::launch::{LaunchError, LaunchFds, LaunchOutcome, Launching, launch};
-use orlop_container::namespaces::{Holder, KeptNamespaces, NamespaceSpec};
+use orlop_container::namespaces::{Holder, KeptNamespaces, NamespaceError, NamespaceSpec};
 use orlop_container::plan::{
-    FileBind, LaunchInputs, LaunchPlan, Notify, ResolvedVolume, namespace_spec, plan,
+    FileBind, LaunchInputs, LaunchPlan, Notify, PlanError, ResolvedVolume, namespace_spec, plan,
 };
 use orlop_container::private_proc::PrivateProc;
 
@@ -25,7 +26,7 @@ pub(crate) struct Ground {
     pub(crate) images: PathBuf,
     pub(crate) state: PathBuf,
     staging: PathBuf,
-    cgroups: PathBuf,
+    pub(crate) cgroups: PathBuf,
     proc: PrivateProc,
 }
 
@@ -90,7 +91,7 @@ fn prepare() -> Ground {
     }
 }
 
-/// Two images: `probe`, and `evil`, whose `/proc` is a link.
+/// Images: `probe`; `evil`, whose `/proc` is a link; `guest`, which a test may change.
 fn build_images(scratch: &Path) -> PathBuf {
     let images = scratch.join("images");
     let _ = fs::remove_dir_all(&images);
@@ -110,6 +111,7 @@ fn build_images(scratch: &Path) -> PathBuf {
             ][..],
         ),
         ("evil", &["bin", "dev", "etc", "tmp", "run", "sys"][..]),
+        ("guest", &["bin", "dev", "etc", "proc", "tmp", "run", "sys"]),
     ] {
         let image = images.join(name);
         for directory in directories {
@@ -167,7 +169,7 @@ impl<'a> Trial<'a> {
         let name = format!("trial{number}");
         let sources = Sources {
             services: [(name.clone(), file)].into(),
-            images: ["probe".to_owned(), "evil".to_owned()].into(),
+            images: ["probe", "evil", "guest"].map(str::to_owned).into(),
             ..Sources::default()
         };
         let mut checked = check(&sources);
@@ -230,11 +232,7 @@ impl<'a> Trial<'a> {
 
     pub(crate) fn namespaces(&self, ground: &Ground) -> KeptNamespaces {
         let holder = Holder::start(self.namespace_spec(), &ground.proc).unwrap();
-        wait(holder.as_fd());
-        let kept = holder.finish().unwrap();
-        wait(holder.pidfd());
-        waitid(Id::PIDFd(holder.pidfd()), WaitPidFlag::WEXITED).unwrap();
-        kept
+        reap(&holder).unwrap()
     }
 
     /// Launches it and waits for its end.
@@ -276,6 +274,10 @@ impl<'a> Trial<'a> {
     }
 
     pub(crate) fn plan(&self, ground: &Ground) -> LaunchPlan {
+        self.try_plan(ground).unwrap()
+    }
+
+    pub(crate) fn try_plan(&self, ground: &Ground) -> Result<LaunchPlan, PlanError> {
         let rootfs = self.rootfs(ground);
         let names: Vec<_> = self.listen.iter().map(|(name, _)| name.clone()).collect();
         let inputs = LaunchInputs {
@@ -295,7 +297,7 @@ impl<'a> Trial<'a> {
                 watchdog: Some(Duration::from_secs(20)),
             }),
         };
-        plan(&inputs).unwrap()
+        plan(&inputs)
     }
 
     pub(crate) fn fds<'f>(
@@ -377,9 +379,7 @@ impl Started {
         let outcome = self.launching.outcome(&self.plan);
         let mut text = Vec::new();
         self.output.read_to_end(&mut text).unwrap();
-        let pidfd = self.launching.pidfd.as_fd();
-        wait(pidfd);
-        let status = waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED).unwrap();
+        let status = wait_for_end(self.launching.pidfd.as_fd());
         match outcome {
             LaunchOutcome::Executed => Ok(Ended {
                 output: String::from_utf8_lossy(&text).into_owned(),
@@ -388,6 +388,23 @@ impl Started {
             LaunchOutcome::Failed(failure) => Err(failure.to_string()),
             LaunchOutcome::Pending => panic!("readable, and no answer"),
         }
+    }
+}
+
+/// The namespaces of a holder that has just been started; the holder is gone afterwards.
+pub(crate) fn reap(holder: &Holder) -> Result<KeptNamespaces, NamespaceError> {
+    wait(holder.as_fd());
+    let kept = holder.finish();
+    wait_for_end(holder.pidfd());
+    kept
+}
+
+/// The status of a child; `StillAlive` when the caller ignores SIGCHLD and so is told of none.
+fn wait_for_end(pidfd: BorrowedFd<'_>) -> WaitStatus {
+    wait(pidfd);
+    match waitid(Id::PIDFd(pidfd), WaitPidFlag::WEXITED) {
+        Err(Errno::ECHILD) => WaitStatus::StillAlive,
+        status => status.unwrap(),
     }
 }
 

@@ -552,6 +552,7 @@ fn init_is_executed_from_the_descriptor() {
         return;
     }
     let program = fs::File::open("/proc/self/exe").unwrap();
+    let program = orlop_sys::memfd::sealed_copy(c"init", program.as_fd()).unwrap();
     let mut trial = Trial::new("command = [\"no-such-test\"]\ninit = true");
     trial.init_program = Some(program.as_fd());
     let output = trial.run(ground).unwrap().output;
