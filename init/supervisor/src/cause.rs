@@ -1,16 +1,20 @@
 //! Causes: short lower-case fragments for people.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use orlop_config::{Condition, ServiceName, Signal};
+use orlop_config::{Condition, Need, ServiceName, Signal, StartLimit};
 
-use crate::ExitStatus;
+use crate::{ExitStatus, PastExit};
 
 pub(crate) const AT_BOOT: &str = "started at boot";
 pub(crate) const BY_REQUEST: &str = "started by request";
 pub(crate) const STOPPED: &str = "stopped by request";
 pub(crate) const SHUTDOWN: &str = "stopped for the shutdown";
 pub(crate) const BEFORE_BOOT: &str = "waiting for the boot";
+pub(crate) const NOT_AT_BOOT: &str = "not started at boot";
+pub(crate) const SCHEDULED: &str = "started by its schedule";
+pub(crate) const OUT_OF_MEMORY: &str = "killed for want of memory";
 pub(crate) const LAUNCH_TOO_LONG: &str = "launch took longer than 30 s";
 
 /// `exited with code 1`, `killed by SIGSEGV`.
@@ -39,6 +43,40 @@ pub(crate) fn waiting(on: &ServiceName, condition: Condition) -> String {
         Condition::Started => format!("waiting for \"{on}\" to start"),
         Condition::CompletedSuccessfully => format!("waiting for \"{on}\" to complete"),
         Condition::Healthy => format!("waiting for \"{on}\" to be healthy"),
+    }
+}
+
+/// `waiting for the machine's address`.
+pub(crate) fn needs(need: &Need) -> String {
+    match need {
+        Need::Link(None) => "waiting for a link".to_owned(),
+        Need::Link(Some(name)) => format!("waiting for link {name}"),
+        Need::Address => "waiting for an address".to_owned(),
+        Need::Online => "waiting for the machine to be online".to_owned(),
+        Need::Time => "waiting for the right time".to_owned(),
+        Need::Path(path) | Need::Device(path) => format!("waiting for {}", path.display()),
+    }
+}
+
+/// `exited with code 1, quarantined after 5 restarts within 10 s`, with other ends before that and
+/// the next try.
+pub(crate) fn quarantined(end: &str, limit: StartLimit, exits: &VecDeque<PastExit>) -> String {
+    let restarts = limit.burst;
+    let plural = if restarts == 1 { "" } else { "s" };
+    let interval = duration(limit.interval);
+    let mut text = format!("{end}, quarantined after {restarts} restart{plural} within {interval}");
+    let mut before: Vec<&str> = Vec::new();
+    for exit in exits {
+        if exit.cause != end && !before.contains(&exit.cause.as_str()) {
+            before.push(&exit.cause);
+        }
+    }
+    if !before.is_empty() {
+        text = format!("{text}; before that {}", before.join(", "));
+    }
+    match limit.retry_after {
+        Some(after) => format!("{text}; next try in {}", duration(after)),
+        None => text,
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Index, IndexMut};
 
-use orlop_config::ServiceName;
+use orlop_config::{Service, ServiceName};
 
-use crate::unit::{Id, Unit};
+use crate::unit::{Edge, Id, Unit};
 
 /// Every service; none is ever added or removed, so an [`Id`] stays good.
 #[derive(Debug, Clone)]
@@ -15,10 +15,24 @@ pub(crate) struct Units {
 }
 
 impl Units {
-    /// Resolves names to ids and sets `dependents` and `late`. Edges on itself and edges that close
+    /// Resolves names to ids, turns `before` around, and sets `dependents` and `late`. Edges on itself and edges that close
     /// a cycle cannot come out of the config room; they are dropped, so that no wait is endless.
-    pub(crate) fn new(units: impl Iterator<Item = Unit>) -> Self {
-        let by_name: BTreeMap<ServiceName, Unit> = units.map(|u| (u.name.clone(), u)).collect();
+    pub(crate) fn new<'a>(services: impl Iterator<Item = &'a Service>) -> Self {
+        let mut by_name: BTreeMap<ServiceName, Unit> = BTreeMap::new();
+        let mut before: Vec<(ServiceName, ServiceName)> = Vec::new();
+        for service in services {
+            let name = &service.name;
+            let others = service.supervision.before.iter();
+            before.extend(others.map(|other| (other.clone(), name.clone())));
+            by_name.insert(name.clone(), Unit::new(service));
+        }
+        for (later, earlier) in before {
+            let unit = by_name.get_mut(&later);
+            let unit = unit.filter(|unit| unit.edges.iter().all(|edge| edge.name != earlier));
+            if let Some(unit) = unit {
+                unit.edges.push(Edge::order(&earlier));
+            }
+        }
         let ids: BTreeMap<_, _> = by_name.keys().cloned().zip((0..).map(Id)).collect();
         let mut all = Self {
             units: by_name.into_values().collect(),

@@ -1,20 +1,33 @@
 //! The state of all services, and the one function that changes it.
 
+mod end;
+mod failure;
+mod health;
+mod hold;
 mod life;
+mod needs;
+mod notice;
+mod oom;
+mod propagation;
+mod ready;
 mod request;
+mod schedule;
 mod shutdown;
 mod start;
 mod stop;
+mod watchdog;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use orlop_config::{Service, ServiceName};
+use orlop_config::{Need, Service, ServiceName};
 
 use crate::graph::Units;
 use crate::restart::Jitter;
+use crate::timers::{Agenda, Timer};
 use crate::unit::{Id, Phase, Unit};
-use crate::{Effect, Event, ServiceStatus, Time, cause};
+use crate::{Effect, Event, ServiceStatus, Time};
 
+use schedule::Schedules;
 use shutdown::Leaving;
 use start::Boot;
 
@@ -29,10 +42,17 @@ pub struct Supervisor {
     now: Time,
     /// Launches so far.
     lives: u64,
+    /// Probes so far.
+    probes: u64,
     boot: Boot,
     leaving: Option<Leaving>,
-    /// The units' deadlines, soonest first.
-    deadlines: BTreeSet<(Time, Id)>,
+    /// The units' timers, soonest first.
+    agenda: Agenda,
+    /// What the machine has.
+    present: BTreeSet<Need>,
+    /// Who needs it.
+    needed_by: BTreeMap<Need, Vec<Id>>,
+    schedules: Schedules,
     /// Units that wait and whose dependencies changed.
     waiting: VecDeque<Id>,
     /// What this step answers.
@@ -40,17 +60,28 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// All services down and wanted, waiting for [`Event::Boot`]. The services are checked already
+    /// All services down, waiting for [`Event::Boot`]. The services are checked already
     /// (`orlop_config::check`); the seed moves the back-offs by up to 10 %.
     pub fn new<'a>(services: impl Iterator<Item = &'a Service>, seed: u64) -> Self {
+        let units = Units::new(services);
+        let mut needed_by: BTreeMap<Need, Vec<Id>> = BTreeMap::new();
+        for id in units.ids() {
+            for need in &units[id].plan.needs {
+                needed_by.entry(need.clone()).or_default().push(id);
+            }
+        }
         Self {
-            units: Units::new(services.map(Unit::new)),
+            schedules: Schedules::new(&units),
+            units,
             jitter: Jitter::new(seed),
             now: Time::ZERO,
             lives: 0,
+            probes: 0,
             boot: Boot::NotYet,
             leaving: None,
-            deadlines: BTreeSet::new(),
+            agenda: Agenda::default(),
+            present: BTreeSet::new(),
+            needed_by,
             waiting: VecDeque::new(),
             effects: Vec::new(),
         }
@@ -62,26 +93,7 @@ impl Supervisor {
     #[must_use = "the effects are to be performed"]
     pub fn step(&mut self, event: Event, now: Time) -> Vec<Effect> {
         self.now = self.now.max(now);
-        match event {
-            Event::Boot => self.boot(),
-            Event::Launched { service, pid } => self.with(&service, |s, id| s.launched(id, pid)),
-            Event::LaunchFailed { service, reason } => {
-                self.with(&service, |s, id| s.launch_failed(id, reason));
-            }
-            Event::MainExited { service, status } => {
-                self.with(&service, |s, id| s.main_exited(id, status));
-            }
-            Event::CgroupEmpty { service } => self.with(&service, Self::cgroup_empty),
-            // Not acted on yet.
-            Event::Notice { .. }
-            | Event::ProbeDone { .. }
-            | Event::OomKilled { .. }
-            | Event::Resource { .. }
-            | Event::WallClock { .. }
-            | Event::Deadline => {}
-            Event::Request { request, id } => self.request(&request, id),
-            Event::Shutdown(kind) => self.shut_down(kind),
-        }
+        self.take(event);
         self.propagate();
         self.expire();
         self.boot_complete();
@@ -90,10 +102,10 @@ impl Supervisor {
     }
 
     /// When to call [`Supervisor::step`] with [`Event::Deadline`] at the latest; always after the
-    /// last step's `now`.
+    /// last step's `now`. `None` when nothing is due: there is no tick.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Time> {
-        let unit = self.deadlines.first().map(|(at, _)| *at);
+        let unit = self.agenda.first().map(|(at, ..)| at);
         [unit, self.boot.deadline()].into_iter().flatten().min()
     }
 
@@ -106,6 +118,41 @@ impl Supervisor {
     /// Every service's status, in the order of the names.
     pub fn services(&self) -> impl Iterator<Item = (&ServiceName, &ServiceStatus)> {
         self.units.iter().map(|unit| (&unit.name, &unit.status))
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Boot => self.boot(),
+            Event::Launched { service, pid } => self.with(&service, |s, id| s.launched(id, pid)),
+            Event::LaunchFailed { service, reason } => {
+                self.with(&service, |s, id| s.launch_failed(id, reason));
+            }
+            Event::MainExited { service, status } => {
+                self.with(&service, |s, id| s.main_exited(id, status));
+            }
+            Event::CgroupEmpty { service } => self.with(&service, Self::cgroup_empty),
+            Event::Notice {
+                service,
+                life,
+                notice,
+            } => self.with(&service, |s, id| s.notice(id, life, notice)),
+            Event::ProbeDone {
+                service,
+                life,
+                serial,
+                result,
+            } => self.with(&service, |s, id| s.probe_done(id, life, serial, result)),
+            Event::OomKilled {
+                service,
+                life,
+                count,
+            } => self.with(&service, |s, id| s.oom_killed(id, life, count)),
+            Event::Resource { need, present } => self.resource(need, present),
+            Event::WallClock { unix } => self.wall_clock(unix),
+            Event::Deadline => {}
+            Event::Request { request, id } => self.request(&request, id),
+            Event::Shutdown(kind) => self.shut_down(kind),
+        }
     }
 
     fn with(&mut self, name: &ServiceName, act: impl FnOnce(&mut Self, Id)) {
@@ -124,41 +171,47 @@ impl Supervisor {
         }
     }
 
-    /// Deals with every deadline that is over.
+    /// Deals with every timer that is over.
     fn expire(&mut self) {
-        while let Some((at, id)) = self.deadlines.first().copied() {
+        while let Some((at, id, timer)) = self.agenda.first() {
             if at > self.now {
                 return;
             }
-            self.set_deadline(id, None);
-            self.deadline(id);
+            self.set_timer(id, timer, None);
+            match timer {
+                Timer::Phase => self.phase_over(id),
+                Timer::Health => self.health_due(id),
+                Timer::Watchdog => self.watchdog_expired(id),
+                Timer::Schedule => self.schedule_due(id, at),
+            }
             self.propagate();
         }
     }
 
-    fn deadline(&mut self, id: Id) {
+    fn phase_over(&mut self, id: Id) {
         match self.units[id].phase {
-            Phase::BackingOff => self.retry(id, None),
+            Phase::BackingOff | Phase::Failed { .. } => self.retry(id, None),
+            Phase::Waiting { .. } => self.begin(id, "dependencies are met"),
             Phase::Starting => self.launch_overdue(id),
+            Phase::Readying => self.start_overdue(id),
             Phase::Ending(ending) if ending.killed => self.stuck(id, ending),
             Phase::Ending(ending) => self.grace_over(id, ending),
             Phase::Stuck(_) => self.still_stuck(id),
-            Phase::Waiting { .. } | Phase::Up | Phase::Down | Phase::Failed { .. } => {}
+            Phase::Up | Phase::Remains | Phase::Down => {}
         }
     }
 
+    fn set_timer(&mut self, id: Id, timer: Timer, at: Option<Time>) {
+        self.agenda.set(id, &mut self.units[id].timers, timer, at);
+    }
+
+    /// What bounds the phase.
     fn set_deadline(&mut self, id: Id, at: Option<Time>) {
-        let before = std::mem::replace(&mut self.units[id].deadline, at);
-        if let Some(before) = before {
-            self.deadlines.remove(&(before, id));
-        }
-        if let Some(at) = at {
-            self.deadlines.insert((at, id));
-        }
+        self.set_timer(id, Timer::Phase, at);
     }
 
-    /// The one place that changes a phase: says a change of the public state, and tells those who
-    /// wait for this service, the boot and the shutdown.
+    /// The one place that changes a phase: says a change of the public state, ends what belongs to a
+    /// running process, and tells those who wait for this service, the boot and the shutdown.
     fn enter(&mut self, id: Id, phase: Phase, cause: impl Into<String>) {
         let unit = &mut self.units[id];
         let cause = cause.into();
@@ -179,6 +232,10 @@ impl Supervisor {
         unit.status.cause = cause;
         if view != (phase, unit.stalled()) {
             self.tell_dependents(id);
+        }
+        if view.0.runs() && !phase.runs() {
+            self.end_checkup(id);
+            self.disarm_watchdog(id);
         }
         self.note_settled(id);
         self.note_gone(id);
@@ -201,14 +258,6 @@ impl Supervisor {
             self.effects.push(Effect::Release {
                 service: unit.name.clone(),
             });
-        }
-    }
-
-    /// How a person reads why a running service was asked to end.
-    fn stop_cause(&self) -> &'static str {
-        match self.leaving {
-            Some(_) => cause::SHUTDOWN,
-            None => cause::STOPPED,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use orlop_config::{ServiceName, nearest};
 
 use super::Supervisor;
-use crate::unit::{Ending, Id, Pending, Phase, Until, Why};
+use crate::unit::{Ending, Id, Pending, Phase, Return, Until, Why};
 use crate::{Effect, Request, RequestError, cause};
 
 impl Supervisor {
@@ -30,17 +30,9 @@ impl Supervisor {
             Request::Stop(_) => {
                 self.superseded(unit, Until::Up, "superseded by stop");
                 self.wait_for(unit, id, Until::Down);
-                self.stop_requested(unit);
+                self.end_wanted(unit, cause::STOPPED);
             }
-            Request::Restart(_) => {
-                if self.units[unit].phase == Phase::Up {
-                    self.lift(unit);
-                    self.wait_for(unit, id, Until::Up);
-                    self.stop(unit, Why::Again, "restarted by request");
-                } else {
-                    self.start_request(unit, id);
-                }
-            }
+            Request::Restart(_) => self.restart_request(unit, id),
             Request::Kill(_, signal) => {
                 if self.units[unit].main_runs() {
                     let service = self.units[unit].name.clone();
@@ -56,9 +48,31 @@ impl Supervisor {
         }
     }
 
+    /// Of what does not run it is a start; of a launch in flight it waits for that launch.
+    fn restart_request(&mut self, unit: Id, id: u64) {
+        match self.units[unit].phase {
+            Phase::Readying | Phase::Up => {
+                self.lift(unit);
+                self.wait_for(unit, id, Until::Up);
+                self.units[unit].returns = Some(Return::Requested);
+                self.stop(unit, Why::Again, "restarted by request");
+            }
+            Phase::Remains => {
+                self.wait_for(unit, id, Until::Up);
+                self.units[unit].returns = Some(Return::Requested);
+                self.raise(unit);
+            }
+            Phase::Stuck(_) => self.start_request(unit, id),
+            _ => {
+                self.units[unit].returns = Some(Return::Requested);
+                self.start_request(unit, id);
+            }
+        }
+    }
+
     fn start_request(&mut self, unit: Id, id: u64) {
         match self.units[unit].phase {
-            Phase::Up => self.reply(id, Ok(())),
+            Phase::Up | Phase::Remains => self.reply(id, Ok(())),
             Phase::Stuck(_) => {
                 let error = RequestError::Failed(self.stuck_cause(unit));
                 self.reply(id, Err(error));
@@ -79,7 +93,7 @@ impl Supervisor {
 
     /// All that a service requires, directly or not, and that is not there; a requirement comes
     /// before those that require it.
-    fn unmet_requirements(&self, unit: Id) -> Vec<Id> {
+    pub(super) fn unmet_requirements(&self, unit: Id) -> Vec<Id> {
         let mut seen = BTreeSet::new();
         let mut order = Vec::new();
         let mut open = vec![(unit, false)];
@@ -105,7 +119,7 @@ impl Supervisor {
     /// Wanted from now on, with a clean record; begun when nothing of it is under way.
     fn raise(&mut self, id: Id) {
         match self.units[id].phase {
-            Phase::Up | Phase::Starting | Phase::Stuck(_) => {}
+            Phase::Starting | Phase::Readying | Phase::Up | Phase::Stuck(_) => {}
             Phase::Ending(ending) => {
                 self.lift(id);
                 let again = Ending {
@@ -115,10 +129,16 @@ impl Supervisor {
                 let cause = self.units[id].status.cause.clone();
                 self.enter(id, Phase::Ending(again), cause);
             }
-            Phase::Waiting { .. } | Phase::BackingOff | Phase::Down | Phase::Failed { .. } => {
+            Phase::Waiting { .. }
+            | Phase::Remains
+            | Phase::BackingOff
+            | Phase::Down
+            | Phase::Failed { .. } => {
                 self.lift(id);
                 self.set_deadline(id, None);
-                self.units[id].completed = false;
+                let unit = &mut self.units[id];
+                unit.completed = false;
+                unit.needing = None;
                 self.begin(id, cause::BY_REQUEST);
             }
         }
@@ -129,7 +149,9 @@ impl Supervisor {
         let unit = &mut self.units[id];
         unit.wanted = true;
         unit.in_row = 0;
+        unit.window.clear();
         unit.status.restarts = 0;
+        self.resume_schedule(id);
     }
 
     pub(super) fn superseded(&mut self, id: Id, until: Until, by: &str) {

@@ -34,13 +34,20 @@ impl Supervisor {
         });
         for id in ids {
             self.units[id].wanted = false;
+            self.rest_schedule(id);
             self.answer(id, Until::Up, &Err(RequestError::ShuttingDown));
             match self.units[id].phase {
-                Phase::Waiting { .. } | Phase::BackingOff => {
+                Phase::Waiting { .. } | Phase::Remains | Phase::BackingOff => {
                     self.down(id, cause::SHUTDOWN.to_owned());
                 }
-                Phase::Down | Phase::Failed { .. } | Phase::Stuck(_) => self.note_gone(id),
-                Phase::Starting | Phase::Up | Phase::Ending(_) => {}
+                Phase::Down | Phase::Failed { .. } | Phase::Stuck(_) => {
+                    if !matches!(self.units[id].phase, Phase::Stuck(_)) {
+                        // A limit's next try.
+                        self.set_deadline(id, None);
+                    }
+                    self.note_gone(id);
+                }
+                Phase::Starting | Phase::Readying | Phase::Up | Phase::Ending(_) => {}
             }
         }
     }
@@ -94,7 +101,7 @@ impl Supervisor {
     fn may_leave(&self, id: Id) -> bool {
         let unit = &self.units[id];
         let all_others_gone = self.leaving.as_ref().is_none_or(|l| l.early == 0);
-        matches!(unit.phase, Phase::Starting | Phase::Up)
+        (unit.phase == Phase::Starting || unit.phase.runs())
             && (!unit.late || all_others_gone)
             && unit.dependents.iter().all(|d| self.units[*d].gone)
     }

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use orlop_config::Condition;
-
 use super::Supervisor;
-use crate::unit::{Edge, Ending, Id, LAUNCH_BOUND, Life, Phase, Until, Why};
+use super::hold::Hold;
+use crate::unit::{Id, LAUNCH_BOUND, Life, Phase, Until};
 use crate::{Effect, RequestError, Time, cause};
 
 /// `BootComplete` comes so long after `Boot` at the latest, whatever is still on its way.
@@ -35,16 +34,6 @@ impl Boot {
     }
 }
 
-/// What a service's dependencies say.
-enum Hold {
-    /// Launch it.
-    Met,
-    /// Not yet.
-    Wait { stalled: bool, cause: String },
-    /// It cannot run until that changes.
-    Fail(String),
-}
-
 impl Supervisor {
     pub(super) fn boot(&mut self) {
         if self.boot.started() || self.leaving.is_some() {
@@ -66,10 +55,11 @@ impl Supervisor {
                 self.begin(id, cause::AT_BOOT);
             }
         }
+        self.begin_schedules();
     }
 
     /// Launches a wanted service without a life, or lets it wait, or fails it, as its dependencies
-    /// say. Called again whenever one of them changes.
+    /// and needs say. Called again whenever one of them changes.
     pub(super) fn begin(&mut self, id: Id, cause: &str) {
         if !self.boot.started() {
             self.enter(id, Phase::Waiting { stalled: false }, cause::BEFORE_BOOT);
@@ -77,7 +67,15 @@ impl Supervisor {
         }
         match self.hold(id) {
             Hold::Met => self.launch(id, cause),
-            Hold::Wait { stalled, cause } => {
+            Hold::Wait {
+                stalled,
+                cause,
+                patience,
+            } => {
+                let now = self.now;
+                let needing = &mut self.units[id].needing;
+                *needing = patience.map(|_| needing.unwrap_or(now));
+                self.set_deadline(id, patience.filter(|_| !stalled));
                 self.enter(id, Phase::Waiting { stalled }, cause.as_str());
                 if stalled {
                     self.answer_up(id, &Err(RequestError::Failed(cause)));
@@ -87,74 +85,35 @@ impl Supervisor {
         }
     }
 
-    fn hold(&self, id: Id) -> Hold {
-        let mut hold = Hold::Met;
-        for edge in &self.units[id].edges {
-            hold = match (hold, self.look(edge)) {
-                (_, Hold::Fail(cause)) => return Hold::Fail(cause),
-                (hold, Hold::Met) => hold,
-                (Hold::Wait { cause, stalled: a }, Hold::Wait { stalled: b, .. }) => Hold::Wait {
-                    stalled: a || b,
-                    cause,
-                },
-                (_, wait) => wait,
-            };
-        }
-        hold
-    }
-
-    fn look(&self, edge: &Edge) -> Hold {
-        let name = &edge.name;
-        let Some(on) = edge.on else {
-            return match edge.required {
-                true => Hold::Fail(format!("requires \"{name}\", which does not exist")),
-                false => Hold::Met,
-            };
-        };
-        let dependency = &self.units[on];
-        let met = match edge.condition {
-            Condition::Started | Condition::Healthy => {
-                dependency.phase == Phase::Up || dependency.completed
-            }
-            Condition::CompletedSuccessfully => dependency.completed,
-        };
-        let stalled = dependency.stalled();
-        if met || (stalled && !edge.required) {
-            return Hold::Met;
-        }
-        match dependency.phase {
-            Phase::Failed { .. } | Phase::Stuck(_) => {
-                Hold::Fail(format!("requires \"{name}\", which failed"))
-            }
-            Phase::Down | Phase::Ending(_) if !dependency.wanted => Hold::Wait {
-                stalled,
-                cause: format!("waiting for \"{name}\", which is stopped"),
-            },
-            _ => Hold::Wait {
-                stalled,
-                cause: cause::waiting(name, edge.condition),
-            },
-        }
-    }
-
     fn launch(&mut self, id: Id, cause: &str) {
         self.lives += 1;
-        let life = self.lives;
+        let serial = self.lives;
         let unit = &mut self.units[id];
-        unit.status.life = life;
-        unit.life = Some(Life::default());
+        unit.life = Some(Life {
+            serial,
+            ..Life::default()
+        });
+        unit.status.life = serial;
+        unit.status.text = None;
+        unit.needing = None;
         unit.held = true;
         unit.completed = false;
         let service = unit.name.clone();
         self.set_deadline(id, Some(self.now.saturating_add(LAUNCH_BOUND)));
         self.enter(id, Phase::Starting, cause);
-        self.effects.push(Effect::Launch { service, life });
+        self.effects.push(Effect::Launch {
+            service,
+            life: serial,
+        });
     }
 
-    /// The back-off is over, or there was none after this end.
+    /// The back-off is over, or there was none after this end, or a limit's `retry_after` is over.
     pub(super) fn retry(&mut self, id: Id, end: Option<&str>) {
         let unit = &mut self.units[id];
         unit.in_row = unit.in_row.saturating_add(1);
+        if let Some(limit) = unit.plan.restart.limit {
+            unit.window.note(limit, self.now);
+        }
         unit.status.restarts = unit.status.restarts.saturating_add(1);
         let restart = unit.status.restarts;
         let cause = match end {
@@ -162,16 +121,6 @@ impl Supervisor {
             None => format!("restart {restart}"),
         };
         self.begin(id, &cause);
-    }
-
-    pub(super) fn launch_overdue(&mut self, id: Id) {
-        let ending = Ending {
-            why: Why::LaunchTooLong,
-            killed: false,
-            overdue: false,
-        };
-        self.enter(id, Phase::Ending(ending), cause::LAUNCH_TOO_LONG);
-        self.kill_cgroup(id, ending);
     }
 
     /// Failed for good, as far as the supervisor alone is concerned.
@@ -207,8 +156,9 @@ impl Supervisor {
         let unit = &mut self.units[id];
         let settled = match unit.phase {
             Phase::Waiting { stalled } => stalled,
-            Phase::Starting | Phase::Ending(_) => false,
+            Phase::Starting | Phase::Readying | Phase::Ending(_) => false,
             Phase::Up
+            | Phase::Remains
             | Phase::BackingOff
             | Phase::Down
             | Phase::Failed { .. }

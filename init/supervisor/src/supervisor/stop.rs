@@ -7,17 +7,12 @@ use crate::unit::{Ending, Id, KILL_AGAIN, KILL_BOUND, Phase, Until, Why};
 use crate::{Effect, RequestError, Time, cause};
 
 impl Supervisor {
-    /// Begins the end of a running or starting service.
+    /// Begins the end of a starting or running service.
     pub(super) fn stop(&mut self, id: Id, why: Why, cause: &str) {
-        let ending = Ending {
-            why,
-            killed: false,
-            overdue: false,
-        };
         let runs = self.units[id].main_runs();
-        let grace = self.units[id].grace;
+        let grace = self.units[id].plan.grace;
         self.set_deadline(id, Some(self.now.saturating_add(grace)));
-        self.enter(id, Phase::Ending(ending), cause);
+        self.enter(id, Phase::Ending(Ending::new(why)), cause);
         if runs {
             self.send_stop(id);
         }
@@ -26,7 +21,7 @@ impl Supervisor {
     /// SIGCONT follows the stop signal, so that a stopped process can act on it (edge case 43).
     pub(super) fn send_stop(&mut self, id: Id) {
         let unit = &self.units[id];
-        for signal in [unit.stop_signal, Signal::CONT] {
+        for signal in [unit.plan.stop_signal, Signal::CONT] {
             self.effects.push(Effect::Signal {
                 service: unit.name.clone(),
                 signal,
@@ -36,7 +31,7 @@ impl Supervisor {
 
     pub(super) fn grace_over(&mut self, id: Id, ending: Ending) {
         let overdue = Ending {
-            overdue: true,
+            overdue: Some(self.now.saturating_sub(self.units[id].status.since)),
             ..ending
         };
         self.kill_cgroup(id, overdue);
@@ -66,7 +61,7 @@ impl Supervisor {
     pub(super) fn stuck_cause(&self, id: Id) -> String {
         let unit = &self.units[id];
         let name = &unit.name;
-        match unit.life.is_some_and(|life| life.up.is_none()) {
+        match unit.life.as_ref().is_some_and(|life| life.up.is_none()) {
             true => format!("the launch of \"{name}\" survives SIGKILL, waiting for its end"),
             false => {
                 format!("a process of \"{name}\" survives SIGKILL, waiting for its cgroup to empty")
@@ -87,11 +82,14 @@ impl Supervisor {
         });
     }
 
-    /// Nothing runs, and nothing is due.
+    /// Nothing runs, and nothing but its schedule is due.
     pub(super) fn down(&mut self, id: Id, cause: String) {
         self.set_deadline(id, None);
-        self.enter(id, Phase::Down, cause);
+        self.units[id].needing = None;
+        self.enter(id, Phase::Down, cause.as_str());
         self.answer(id, Until::Down, &Ok(()));
+        // A start that waited for it to come up: it will not.
+        self.answer_up(id, &Err(RequestError::Failed(cause)));
         self.release(id);
     }
 
@@ -107,22 +105,24 @@ impl Supervisor {
         self.answer(id, Until::Up, &Err(RequestError::Failed(cause)));
     }
 
-    /// A person's stop.
-    pub(super) fn stop_requested(&mut self, id: Id) {
+    /// Not wanted any more, whatever of it is under way; its schedule rests until a start.
+    pub(super) fn end_wanted(&mut self, id: Id, cause: &str) {
+        self.rest_schedule(id);
         let unit = &mut self.units[id];
         unit.wanted = false;
+        unit.returns = None;
         if std::mem::take(&mut unit.completed) {
             // Whoever waits for its completion now waits for a stopped service.
             self.tell_dependents(id);
         }
         match self.units[id].phase {
-            Phase::Starting | Phase::Up => self.stop(id, Why::Asked, cause::STOPPED),
-            Phase::Ending(ending) => {
-                self.enter(id, Phase::Ending(asked(ending)), cause::STOPPED);
-            }
-            Phase::Waiting { .. } | Phase::BackingOff | Phase::Down | Phase::Failed { .. } => {
-                self.down(id, cause::STOPPED.to_owned());
-            }
+            Phase::Starting | Phase::Readying | Phase::Up => self.stop(id, Why::Asked, cause),
+            Phase::Ending(ending) => self.enter(id, Phase::Ending(asked(ending)), cause),
+            Phase::Waiting { .. }
+            | Phase::Remains
+            | Phase::BackingOff
+            | Phase::Down
+            | Phase::Failed { .. } => self.down(id, cause.to_owned()),
             Phase::Stuck(ending) => {
                 self.units[id].phase = Phase::Stuck(asked(ending));
                 let failed = Err(RequestError::Failed(self.stuck_cause(id)));

@@ -27,6 +27,13 @@ struct Seen {
     cause: String,
 }
 
+impl Seen {
+    /// Asked to end by a signal, which is no failure.
+    fn clean(&self) -> bool {
+        self.last_exit == Some(ExitStatus::Signaled(15))
+    }
+}
+
 pub(crate) struct Invariants {
     services: Vec<Service>,
     ids: BTreeMap<ServiceName, usize>,
@@ -290,7 +297,7 @@ impl Invariants {
                 let job = self.services[id].restart != RestartPolicy::Always;
                 seen.completed = seen.wanted && success && job && self.shutdown.is_none();
                 ensure(
-                    seen.completed || !seen.wanted || self.shutdown.is_some(),
+                    seen.completed || !seen.wanted || seen.clean() || self.shutdown.is_some(),
                     || format!("{name} is down, but wanted"),
                 )?;
             }
@@ -385,7 +392,7 @@ impl Invariants {
             };
             let good = match seen.state {
                 ServiceState::Up => seen.wanted,
-                ServiceState::Down => !seen.wanted || seen.completed,
+                ServiceState::Down => !seen.wanted || seen.completed || seen.clean(),
                 ServiceState::Failed => {
                     let own = service.restart != RestartPolicy::Always
                         && (seen.last_exit != Some(ExitStatus::Exited(0))
