@@ -160,7 +160,7 @@ fn remedy(step: &Step, plan: &LaunchPlan, report: Report) -> Option<String> {
         (Step::Fork, _, Errno::EAGAIN) => {
             Some("it has as many processes as `pids_limit` allows".to_owned())
         }
-        (Step::ExecInit, _, Errno::ETXTBSY) => Some(
+        (Step::ExecMultiCall, _, Errno::ETXTBSY) => Some(
             "it could be written from inside; it must be sealed or on a read-only mount".to_owned(),
         ),
         (Step::WorkingDir(_), _, Errno::ENOENT) => Some(format!(
