@@ -49,10 +49,9 @@ impl Ground {
 
     /// Whether limits can be set here.
     pub(crate) fn has_controllers(&self) -> bool {
-        !fs::read_to_string(self.cgroups.join("cgroup.subtree_control"))
-            .unwrap()
-            .trim()
-            .is_empty()
+        let on = fs::read_to_string(self.cgroups.join("cgroup.subtree_control")).unwrap();
+        let on: Vec<_> = on.split_whitespace().collect();
+        ["memory", "cpu", "pids"].iter().all(|one| on.contains(one))
     }
 }
 
