@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use crate::{console, dhcp, gateway, init, log, orlop, report};
+use crate::{console, dhcp, gateway, init, log, orlop, probe, report};
 
 /// One program. `build = { programs = [...] }` names these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,17 +20,20 @@ pub enum Applet {
     Log,
     /// The verbs.
     Orlop,
+    /// A health check's question.
+    Probe,
 }
 
 impl Applet {
     /// All of them, by name.
-    pub const ALL: [(&'static str, Self); 6] = [
+    pub const ALL: [(&'static str, Self); 7] = [
         ("console", Self::Console),
         ("dhcp", Self::Dhcp),
         ("gateway", Self::Gateway),
         ("init", Self::Init),
         ("log", Self::Log),
         ("orlop", Self::Orlop),
+        ("probe", Self::Probe),
     ];
 
     fn from_name(name: &OsStr) -> Option<(&'static str, Self)> {
@@ -72,6 +75,7 @@ impl Applet {
             }),
             Self::Log => log::run().map_or_else(|e| failed(&e), |()| 0),
             Self::Orlop => orlop::run(arguments),
+            Self::Probe => probe::run(arguments),
         }
     }
 }

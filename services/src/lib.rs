@@ -9,5 +9,6 @@ pub mod gateway;
 pub mod init;
 pub mod log;
 pub mod orlop;
+pub mod probe;
 mod report;
 mod stop;

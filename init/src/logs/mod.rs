@@ -11,4 +11,5 @@ mod pipes;
 mod tests;
 
 pub use broker::{LogBroker, LogMessage, start};
+pub(crate) use pipes::pipe_of;
 pub use pipes::{Pipes, Stream};

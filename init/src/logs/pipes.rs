@@ -31,7 +31,7 @@ impl Pipes {
     /// EMFILE and what fchown(2) says.
     pub fn new(uid: u32, gid: u32) -> Result<Self, Errno> {
         Ok(Self {
-            ends: [make(uid, gid)?, make(uid, gid)?],
+            ends: [kept(uid, gid)?, kept(uid, gid)?],
         })
     }
 
@@ -53,8 +53,16 @@ impl Pipes {
     }
 }
 
-fn make(uid: u32, gid: u32) -> Result<(Rc<OwnedFd>, OwnedFd), Errno> {
+fn kept(uid: u32, gid: u32) -> Result<(Rc<OwnedFd>, OwnedFd), Errno> {
+    pipe_of(uid, gid).map(|(reading, writing)| (Rc::new(reading), writing))
+}
+
+/// A pipe that this user may reopen, as the machine counts its ids: the reading end, the writing one.
+///
+/// # Errors
+/// EMFILE and what fchown(2) says.
+pub(crate) fn pipe_of(uid: u32, gid: u32) -> Result<(OwnedFd, OwnedFd), Errno> {
     let (reading, writing) = pipe2(OFlag::O_CLOEXEC)?;
     fchown(&writing, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
-    Ok((Rc::new(reading), writing))
+    Ok((reading, writing))
 }

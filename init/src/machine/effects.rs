@@ -46,7 +46,23 @@ impl Machine {
                 cause,
             } => self.state_changed(&service, state, &cause),
             Effect::Reply { id, result } => self.requests.answer(id, result),
-            Effect::Probe { .. } | Effect::StopProbe { .. } => {}
+            Effect::Probe {
+                service,
+                life,
+                serial,
+                timeout,
+            } => {
+                if let Some(unit) = self.units.get(&service) {
+                    let (shared, unit) = (self.shared.clone(), unit.clone());
+                    let probe = running::probe(shared, unit, life, serial, timeout);
+                    tokio::task::spawn_local(probe);
+                }
+            }
+            Effect::StopProbe { service, serial } => {
+                if let Some(unit) = self.units.get(&service) {
+                    unit.stop_probe(serial);
+                }
+            }
             Effect::EndMachine { service, kind } => {
                 let word = shutdown::name(kind);
                 let report = &self.shared.report;

@@ -36,7 +36,7 @@ use crate::stage::chain;
 use crate::stages::kernel_modules::{SYSTEM_MODULES, load_batch};
 
 /// Runs as process 1 of a container with `init = true`: the multi-call binary's applet `init`.
-const INIT_PROGRAM: &str = "/usr/lib/orlop/services";
+pub(super) const INIT_PROGRAM: &str = "/usr/lib/orlop/services";
 /// How long a holder child, or the way to execve, may take before it is given up (D state).
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -292,13 +292,10 @@ async fn arrive(
     unit.signal(Signal::KILL);
     let _in_d_state = tokio::time::timeout(DEADLINE, exited).await;
     unit.held_mut().forget_main();
-    let service = &unit.service.name;
     Err(match outcome {
         LaunchOutcome::Failed(failure) => {
             // The sentence starts with the service's name, as does every line it is shown in.
-            let text = failure.to_string();
-            let prefix = format!("{service}: ");
-            text.strip_prefix(&prefix).unwrap_or(&text).to_owned()
+            failure.without_service()
         }
         _ => format!("no execve within {} s of the launch", DEADLINE.as_secs()),
     })

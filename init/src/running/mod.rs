@@ -5,10 +5,12 @@
 
 mod cgroup_watch;
 mod control_socket;
+mod enter;
 mod image;
 mod launch;
 mod main_process;
 mod passed;
+mod probe;
 mod readiness;
 mod stop;
 mod unit;
@@ -32,6 +34,7 @@ use crate::stages::identity::Identity;
 use crate::stages::storage::Storage;
 pub use cgroup_watch::CgroupWatch;
 pub use launch::launch;
+pub use probe::probe;
 pub use unit::Unit;
 
 /// Where PID 1 keeps what only it uses: sockets, staging mounts.

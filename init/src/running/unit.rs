@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use super::Shared;
 use super::main_process::MainProcess;
 use super::passed::LEASE_GRANT;
+use super::probe::Probing;
 use crate::logs::{LogMessage, Pipes};
 use crate::notify::NotifySocket;
 
@@ -51,6 +52,8 @@ pub(super) struct Held {
     pub(super) life: u64,
     /// Where it says how it is, once it was launched and if it may.
     pub(super) notify: Option<NotifySocket>,
+    /// Its health probes.
+    pub(super) probing: Probing,
     /// How many kills for want of memory were told.
     pub(super) oom_kills: u64,
     /// Names of the sockets that the main process was given for DHCP.
@@ -189,6 +192,7 @@ impl Unit {
         let mut held = self.held_mut();
         held.namespaces = None;
         held.address = None;
+        held.probing = Probing::default();
         if let Some(control) = held.control.take() {
             control.abort();
         }

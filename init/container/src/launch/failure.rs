@@ -33,6 +33,14 @@ impl fmt::Display for LaunchFailure {
 }
 
 impl LaunchFailure {
+    /// The sentence where the service's name is said already.
+    #[must_use]
+    pub fn without_service(&self) -> String {
+        let text = self.to_string();
+        let name = format!("{}: ", self.service);
+        text.strip_prefix(&name).unwrap_or(&text).to_owned()
+    }
+
     /// The report itself could not be read.
     pub(crate) fn unread(plan: &LaunchPlan, errno: Errno) -> Self {
         Self {
