@@ -47,6 +47,11 @@ const DEVIATIONS: &[(&str, &str, &str)] = &[
     ),
     ("`pids_limit`", "no limit", "2048"),
     (
+        "`mem_limit`",
+        "a limit",
+        "a limit, and when the machine is out of memory services without one are killed first",
+    ),
+    (
         "low ports and ping",
         "a capability, or the engine's sysctl",
         "in a network of its own a service opens any port from 0 and pings without a capability",

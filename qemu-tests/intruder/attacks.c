@@ -41,6 +41,72 @@ static void undo(const char *path)
     say("write", path, file);
 }
 
+struct mount { int id; char place[256], flags[256]; };
+
+static int read_mounts(struct mount *all, int most)
+{
+    char line[4096];
+    int count = 0;
+    FILE *file = fopen("/proc/self/mountinfo", "re");
+    while (file && count < most && fgets(line, sizeof line, file))
+        if (sscanf(line, "%d %*d %*s %*s %255s %255s", &all[count].id, all[count].place, all[count].flags) == 3)
+            count++;
+    if (file)
+        fclose(file);
+    return count;
+}
+
+static int has(const char *flags, const char *flag)
+{
+    char list[260], *word;
+    snprintf(list, sizeof list, "%s", flags);
+    for (word = strtok(list, ","); word; word = strtok(NULL, ","))
+        if (!strcmp(word, flag))
+            return 1;
+    return 0;
+}
+
+/* Attacks every mount, then counts what is gone: mounts and their flags. */
+static void undo_all(void)
+{
+    static const char *const FLAGS[] = {"ro", "nosuid", "nodev", "noexec"};
+    static struct mount before[256], after[256];
+    int count = read_mounts(before, 256), undone = 0;
+    for (int i = 0; i < count; i++)
+        undo(before[i].place);
+    int left = read_mounts(after, 256);
+    for (int i = 0; i < count; i++) {
+        const struct mount *now = NULL;
+        for (int j = 0; j < left; j++)
+            if (after[j].id == before[i].id)
+                now = &after[j];
+        if (!now) {
+            printf("UNDONE: %s is gone\n", before[i].place);
+            undone++;
+        }
+        for (int f = 0; now && f < 4; f++)
+            if (has(before[i].flags, FLAGS[f]) && !has(now->flags, FLAGS[f])) {
+                printf("UNDONE: %s lost %s\n", before[i].place, FLAGS[f]);
+                undone++;
+            }
+    }
+    printf("undone: %d of %d mounts\n", undone, count);
+}
+
+/* For others to reach, until it is killed. */
+static void listen_at(const char *name)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t length = strlen(name);
+    memcpy(address.sun_path, name, length);
+    address.sun_path[0] = 0;
+    int own = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bind(own, (struct sockaddr *)&address, offsetof(struct sockaddr_un, sun_path) + length);
+    say("listen", name, listen(own, 1));
+    fflush(stdout);
+    pause();
+}
+
 /* A detached mount that was handed in as descriptor 3: attached here, it is not locked. */
 static void attach_own(void)
 {
@@ -64,8 +130,9 @@ static void connect_to(const char *name)
 int attack(int argc, char **argv)
 {
     if (!strcmp(argv[0], "undo")) {
-        for (int i = 1; i < argc; i++)
-            undo(argv[i]);
+        undo_all();
+    } else if (!strcmp(argv[0], "listen")) {
+        listen_at(argv[1]);
     } else if (!strcmp(argv[0], "attach")) {
         attach_own();
     } else if (!strcmp(argv[0], "connect")) {

@@ -59,7 +59,7 @@ pub fn plan_exec(inputs: &ExecInputs<'_>) -> Result<ExecPlan, PlanError> {
     let user = user::resolve(spec, inputs.passwd, inputs.group)?;
     let mut steps = vec![
         Step::ResetSignals,
-        Step::ResetOomScore,
+        Step::OomScoreAdj(process::oom_score_adj(service)),
         Step::Hide,
         Step::EnterProcess(entered(service)),
         Step::Fork,

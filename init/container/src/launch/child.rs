@@ -92,7 +92,9 @@ fn simple(
             umask(Mode::from_bits_truncate(*mask));
             Ok(())
         }
-        Step::ResetOomScore => proc_write(fds.proc.as_fd(), c"self/oom_score_adj", b"0"),
+        Step::OomScoreAdj(value) => {
+            proc_write(fds.proc.as_fd(), c"self/oom_score_adj", value.as_bytes())
+        }
         Step::PrivateMounts => {
             let none = None::<&std::ffi::CStr>;
             mount(

@@ -70,7 +70,7 @@ fn action(step: &Step, plan: &LaunchPlan) -> String {
         Step::ResetSignals => "resetting signals".to_owned(),
         Step::NewSession => "starting a session".to_owned(),
         Step::Umask(_) => "setting the umask".to_owned(),
-        Step::ResetOomScore => "resetting oom_score_adj".to_owned(),
+        Step::OomScoreAdj(_) => "setting oom_score_adj".to_owned(),
         Step::PrivateMounts => "making mounts private".to_owned(),
         Step::JoinNetwork => "joining the network namespace".to_owned(),
         Step::Hostname(name) => format!("setting the hostname {name:?}"),

@@ -96,7 +96,7 @@ pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
         Step::ResetSignals,
         Step::NewSession,
         Step::Umask(0),
-        Step::ResetOomScore,
+        Step::OomScoreAdj(process::oom_score_adj(service)),
         Step::PrivateMounts,
     ];
     if namespace_spec(service, inputs.id_base).network {

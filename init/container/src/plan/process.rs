@@ -29,6 +29,16 @@ pub(crate) struct Passed<'a> {
     pub(crate) notify: Option<Notify<'a>>,
 }
 
+/// When the machine is out of memory, who takes as much as there is ends before who has a limit
+/// (adr/0009). PID 1 is never killed.
+pub(crate) fn oom_score_adj(service: &Service) -> &'static str {
+    if service.mem_limit.is_some() {
+        "-900"
+    } else {
+        "0"
+    }
+}
+
 fn limits() -> [Step; 2] {
     [
         Step::Limit(Resource::OpenFiles, OPEN_FILES, OPEN_FILES),

@@ -17,8 +17,8 @@ pub enum Step {
     NewSession,
     /// The file mode creation mask.
     Umask(u32),
-    /// `oom_score_adj` 0, whatever PID 1 has.
-    ResetOomScore,
+    /// `oom_score_adj`, whatever PID 1 has (adr/0009).
+    OomScoreAdj(&'static str),
     /// Nothing mounted from here on is seen outside.
     PrivateMounts,
     /// Into the service's network namespace.

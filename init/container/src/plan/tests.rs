@@ -73,7 +73,7 @@ fn mount_on<'a>(steps: &'a [Step], target: &str) -> Option<&'a Mount> {
 
 #[test]
 fn a_restricted_launch_has_these_steps_in_this_order() {
-    let expected = "ResetSignals NewSession Umask ResetOomScore PrivateMounts JoinNetwork Hostname OpenNull AttachRoot \
+    let expected = "ResetSignals NewSession Umask OomScoreAdj PrivateMounts JoinNetwork Hostname OpenNull AttachRoot \
         Mount Node Directory Symlink Mount MakeReadOnly Mount Mask ReadOnlyPath PivotRoot EnterUser Limit Credentials \
         Umask WorkingDir Descriptors NoNewPrivileges Seccomp Exec";
     assert_eq!(
