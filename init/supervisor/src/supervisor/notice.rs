@@ -70,8 +70,13 @@ impl Supervisor {
 
     /// It ends by its own wish: not asked again, but bounded as any stop.
     fn said_stopping(&mut self, id: Id) {
-        let grace = self.units[id].plan.grace;
-        self.set_deadline(id, Some(self.now.saturating_add(grace)));
+        let now = self.now;
+        let unit = &mut self.units[id];
+        let grace = unit.plan.grace;
+        if let Some(life) = unit.life.as_mut() {
+            life.begin_end(now, unit.plan.restart.reset_after);
+        }
+        self.set_deadline(id, Some(now.saturating_add(grace)));
         let ending = Ending::new(Why::Itself);
         self.enter(id, Phase::Ending(ending), "stopping by itself");
     }

@@ -104,12 +104,14 @@ impl Supervisor {
     /// Something is wrong with a running life: it shall end within the grace period, and then the
     /// policy decides. What makes it end is the caller's to send.
     pub(super) fn trouble(&mut self, id: Id, kind: End, text: String) {
+        let now = self.now;
         let unit = &mut self.units[id];
         let grace = unit.plan.grace;
         if let Some(life) = unit.life.as_mut() {
+            life.begin_end(now, unit.plan.restart.reset_after);
             life.trouble = Some((kind, text.clone()));
         }
-        self.set_deadline(id, Some(self.now.saturating_add(grace)));
+        self.set_deadline(id, Some(now.saturating_add(grace)));
         self.enter(id, Phase::Ending(Ending::new(Why::Itself)), text);
     }
 }

@@ -65,6 +65,9 @@ impl Supervisor {
         self.schedules.wall = Some((self.now, unix));
         for id in self.schedules.ids.clone() {
             let unit = &self.units[id];
+            if unit.suspended {
+                continue;
+            }
             let missed = unit
                 .status
                 .next_run
@@ -82,8 +85,7 @@ impl Supervisor {
 
     /// A start puts a schedule in force that a stop had suspended.
     pub(super) fn resume_schedule(&mut self, id: Id) {
-        let idle = self.units[id].timers.get(Timer::Schedule).is_none();
-        if idle && self.boot.started() && self.leaving.is_none() {
+        if self.boot.started() && std::mem::take(&mut self.units[id].suspended) {
             self.plan_next(id, None);
         }
     }
@@ -93,6 +95,7 @@ impl Supervisor {
         self.set_timer(id, Timer::Schedule, None);
         let unit = &mut self.units[id];
         unit.status.next_run = None;
+        unit.suspended = true;
         unit.queued = false;
     }
 

@@ -57,6 +57,13 @@ impl Life {
         }
     }
 
+    /// It begins to end now: what it does until then does not count as being well.
+    pub(crate) fn begin_end(&mut self, now: Time, reset_after: Duration) {
+        self.well_since = self
+            .well_since
+            .filter(|since| now.saturating_sub(*since) >= reset_after);
+    }
+
     /// Whether it was well for so long when its main process ended.
     pub(crate) fn proved_itself(&self, reset_after: Duration) -> bool {
         match (self.well_since, self.exit) {

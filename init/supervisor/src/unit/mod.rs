@@ -108,6 +108,8 @@ pub(crate) struct Unit {
     pub(crate) returns: Option<Return>,
     /// Since when it waits for something of the machine only.
     pub(crate) needing: Option<Time>,
+    /// Its schedule is not in force: before the boot, from a stop to a start, during the shutdown.
+    pub(crate) suspended: bool,
     /// Its schedule came during a run, and asks for one more.
     pub(crate) queued: bool,
     /// When its schedule was due last: seconds since 1970 UTC.
@@ -164,6 +166,7 @@ impl Unit {
             completed: false,
             returns: None,
             needing: None,
+            suspended: true,
             queued: false,
             last_due: None,
             held: false,

@@ -2,13 +2,28 @@
 
 use std::time::Duration;
 
-use orlop_config::{Condition, Dependency, Grant, RestartPolicy, Service};
+use orlop_config::{
+    Condition, Dependency, Grant, HealthCheck, HealthTest, RestartPolicy, Service, Supervision,
+};
 
 use super::super::Supervisor;
 pub(super) use super::service::{name, service};
 use crate::{
-    Effect, Event, ExitStatus, Request, RequestError, ServiceState, ServiceStatus, Shutdown, Time,
+    Effect, Event, ExitStatus, Health, Notice, ProbeResult, Request, RequestError, ServiceState,
+    ServiceStatus, Shutdown, Time,
 };
+
+/// A check of every ten seconds, within five, three times.
+pub(super) fn check() -> HealthCheck {
+    HealthCheck {
+        test: HealthTest::Tcp { port: 80 },
+        interval: SEC * 10,
+        timeout: SEC * 5,
+        retries: 3,
+        start_period: Duration::ZERO,
+        start_interval: SEC * 2,
+    }
+}
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 pub(super) const SEC: Duration = Duration::from_secs(1);
@@ -21,6 +36,8 @@ pub(super) trait With: Sized {
     fn policy(self, policy: RestartPolicy) -> Self;
     fn grace(self, grace: Duration) -> Self;
     fn granted(self, grant: &str) -> Self;
+    fn set(self, change: impl FnOnce(&mut Supervision)) -> Self;
+    fn edge(self, on: &str, change: impl FnOnce(&mut Dependency)) -> Self;
 }
 
 impl With for Service {
@@ -43,6 +60,16 @@ impl With for Service {
     }
     fn granted(mut self, grant: &str) -> Self {
         self.control.push(Grant::parse(grant).unwrap());
+        self
+    }
+    fn set(mut self, change: impl FnOnce(&mut Supervision)) -> Self {
+        change(&mut self.supervision);
+        self
+    }
+    fn edge(mut self, on: &str, change: impl FnOnce(&mut Dependency)) -> Self {
+        let mut dependency = Dependency::default();
+        change(&mut dependency);
+        self.depends_on.insert(name(on), dependency);
         self
     }
 }
@@ -150,6 +177,69 @@ impl World {
     }
     pub(super) fn shut_down(&mut self) -> &[Effect] {
         self.step(Event::Shutdown(Shutdown::PowerOff))
+    }
+
+    pub(super) fn notice(&mut self, service: &str, notice: Notice) -> &[Effect] {
+        let life = self.status(service).life;
+        self.step(Event::Notice {
+            service: name(service),
+            life,
+            notice,
+        })
+    }
+    pub(super) fn ready(&mut self, service: &str) -> &[Effect] {
+        self.notice(service, Notice::Ready)
+    }
+    pub(super) fn oom(&mut self, service: &str, count: u32) -> &[Effect] {
+        let life = self.status(service).life;
+        self.step(Event::OomKilled {
+            service: name(service),
+            life,
+            count,
+        })
+    }
+    /// Answers the probe that the last effects ask for.
+    pub(super) fn probe_says(&mut self, service: &str, result: ProbeResult) -> &[Effect] {
+        let probe = self.last.iter().find_map(|effect| match effect {
+            Effect::Probe {
+                service: asked,
+                life,
+                serial,
+                ..
+            } if asked.as_str() == service => Some((*life, *serial)),
+            _ => None,
+        });
+        let (life, serial) = probe.expect("a probe");
+        self.step(Event::ProbeDone {
+            service: name(service),
+            life,
+            serial,
+            result,
+        })
+    }
+    pub(super) fn passes(&mut self, service: &str) -> &[Effect] {
+        self.probe_says(service, ProbeResult::Passed("200".to_owned()))
+    }
+    pub(super) fn misses(&mut self, service: &str) -> &[Effect] {
+        self.probe_says(service, ProbeResult::Failed("503\nmore".to_owned()))
+    }
+    /// Lets time pass until a probe is asked for.
+    pub(super) fn until_probe(&mut self) {
+        for _ in 0..100 {
+            let at = self.supervisor.next_deadline().expect("something is due");
+            self.pass(at - self.now);
+            if self.did().iter().any(|did| did.starts_with("probe")) {
+                return;
+            }
+        }
+        panic!("no probe");
+    }
+    pub(super) fn health(&self, service: &str) -> Health {
+        self.status(service)
+            .health
+            .as_ref()
+            .expect("a check")
+            .health
     }
 
     pub(super) fn request(&mut self, request: Request) -> u64 {
