@@ -125,7 +125,9 @@ fn start_reaper(report: &Report) -> Reaper {
             tokio::task::spawn_local(async move {
                 loop {
                     ended.recv().await;
-                    reaper.reap();
+                    while reaper.reap() {
+                        tokio::task::yield_now().await;
+                    }
                 }
             });
         }

@@ -12,6 +12,9 @@ use std::rc::Rc;
 use orlop_supervisor::ExitStatus;
 use tokio::sync::oneshot;
 
+/// So many are reaped at once: of 10,000 orphans the loop is kept for some milliseconds at a time.
+const AT_ONCE: usize = 256;
+
 /// Who waits for which pid; a handle, shared on PID 1's one thread.
 #[derive(Debug, Clone, Default)]
 pub struct Reaper(Rc<RefCell<HashMap<i32, oneshot::Sender<ExitStatus>>>>);
@@ -31,17 +34,21 @@ impl Reaper {
         receiver
     }
 
-    /// Reaps every process that has ended; 10,000 orphans in one call.
-    pub fn reap(&self) {
+    /// Reaps processes that have ended; true when there may be more of them.
+    #[must_use = "an orphan that is left is not told of again"]
+    pub fn reap(&self) -> bool {
         // An error that is neither "no child" nor "interrupted" does not exist (waitid(2)); what it
         // would leave behind comes with the next SIGCHLD.
-        for (pid, status) in orlop_sys::reaper::reap().unwrap_or_default() {
+        let ended = orlop_sys::reaper::reap(AT_ONCE).unwrap_or_default();
+        let more = ended.len() == AT_ONCE;
+        for (pid, status) in ended {
             let waiter = self.0.borrow_mut().remove(&pid);
             if let Some(waiter) = waiter {
                 // The waiter may have given up at its deadline.
                 let _gone = waiter.send(status_of(status));
             }
         }
+        more
     }
 }
 

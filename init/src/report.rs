@@ -43,6 +43,10 @@ struct Sink {
     fd: Option<OwnedFd>,
     queue: VecDeque<String>,
     queued: usize,
+    /// Bytes that were dropped and not told of yet.
+    dropped: usize,
+    /// How that is told in this sink.
+    tell_dropped: Option<fn(usize) -> String>,
 }
 
 impl Sink {
@@ -57,7 +61,10 @@ impl Sink {
         self.flush();
         while self.queued > QUEUE_BYTES {
             match self.queue.pop_front() {
-                Some(dropped) => self.queued -= dropped.len(),
+                Some(dropped) => {
+                    self.queued -= dropped.len();
+                    self.dropped += dropped.len();
+                }
                 None => break,
             }
         }
@@ -65,6 +72,19 @@ impl Sink {
 
     fn flush(&mut self) {
         let Some(fd) = &self.fd else { return };
+        if let Some(tell) = self.tell_dropped.filter(|_| self.dropped > 0) {
+            // Told only when it is taken, so that what is dropped meanwhile is counted in.
+            let note = tell(self.dropped);
+            let Ok(count) = write(fd, note.as_bytes()) else {
+                return;
+            };
+            self.dropped = 0;
+            let rest = note.get(count..).unwrap_or_default();
+            if !rest.is_empty() {
+                self.queued += rest.len();
+                self.queue.push_front(rest.to_owned());
+            }
+        }
         while let Some(line) = self.queue.front_mut() {
             match write(fd, line.as_bytes()) {
                 Ok(count) if count < line.len() => {
@@ -107,9 +127,17 @@ impl Report {
     #[must_use]
     pub fn new() -> Self {
         Self(Rc::new(RefCell::new(Sinks {
-            console: Sink::default(),
+            console: Sink {
+                tell_dropped: Some(|bytes| format!("\r\n({bytes} bytes were dropped here)\r\n")),
+                ..Sink::default()
+            },
             kmsg: Sink::default(),
-            events: Sink::default(),
+            events: Sink {
+                tell_dropped: Some(|bytes| {
+                    format!("\n{}\n", json!({"event": "dropped", "bytes": bytes}))
+                }),
+                ..Sink::default()
+            },
             name_width: 14,
         })))
     }
@@ -128,6 +156,12 @@ impl Report {
         let mut sinks = self.0.borrow_mut();
         sinks.events.fd = Sink::open(port);
         sinks.events.flush();
+    }
+
+    /// Whether the console has not taken all yet: somebody should try again soon.
+    #[must_use]
+    pub fn is_held_up(&self) -> bool {
+        !self.0.borrow().console.queue.is_empty()
     }
 
     /// Tries again what the sinks did not take before.
@@ -256,6 +290,36 @@ mod tests {
         assert!(cut.iter().all(|piece| piece.len() <= RECORD_BYTES));
         assert_eq!(cut.concat(), text);
         assert_eq!(pieces("short", RECORD_BYTES), ["short"]);
+    }
+
+    #[test]
+    fn edge_32_what_a_stopped_console_missed_is_counted() {
+        let (reading, writing) = nix::unistd::pipe2(OFlag::O_NONBLOCK).unwrap();
+        let mut sink = Sink {
+            fd: Some(writing),
+            tell_dropped: Some(|bytes| format!("({bytes} dropped)\n")),
+            ..Sink::default()
+        };
+        let line = "0123456789\n";
+        let lines = 20_000;
+        for _ in 0..lines {
+            sink.push(line.to_owned());
+        }
+        let mut seen = vec![];
+        let mut buffer = [0; 4096];
+        while let Ok(count) = nix::unistd::read(&reading, &mut buffer) {
+            seen.extend_from_slice(&buffer[..count]);
+            sink.flush();
+        }
+        let seen = String::from_utf8(seen).unwrap();
+        let note = seen
+            .lines()
+            .find(|line| line.ends_with("dropped)"))
+            .unwrap();
+        let dropped: usize = note[1..].split(' ').next().unwrap().parse().unwrap();
+        let arrived = seen.len() - note.len() - 1;
+        assert_eq!(arrived + dropped, lines * line.len());
+        assert!(dropped > 0);
     }
 
     #[test]

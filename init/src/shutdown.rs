@@ -1,5 +1,6 @@
 //! The end of the machine: every exit goes down this one path, and each step has a deadline.
 
+use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,6 +19,8 @@ use crate::stage::chain;
 use crate::stages::identity::save_for_next_boot;
 
 const DISK_DEADLINE: Duration = Duration::from_secs(10);
+/// A person at the console wonders after this long what a shutdown waits for.
+pub const PATIENCE: Duration = Duration::from_secs(2);
 const CONSOLE_DEADLINE: Duration = Duration::from_secs(1);
 const STATE: &str = "/state";
 
@@ -36,7 +39,7 @@ pub fn name(kind: Shutdown) -> &'static str {
 pub async fn finish(report: &Report, reaper: &Reaper, kind: Shutdown) -> ! {
     // Orphans and children of PID 1 that no service owns. ESRCH: there are none.
     let _none_left = kill(Pid::from_raw(-1), Signal::SIGKILL);
-    reaper.reap();
+    while reaper.reap() {}
     release_state(report, reaper).await;
     report.line(match kind {
         Shutdown::PowerOff => "Powering off.",
@@ -78,8 +81,25 @@ async fn release_state(report: &Report, reaper: &Reaper) {
         }),
     ];
     for (what, work) in steps {
-        if let Err(error) = children::run(reaper, DISK_DEADLINE, &[], work).await {
+        let done = children::run(reaper, DISK_DEADLINE, &[], work);
+        if let Err(error) = say_if_slow(report, what, done).await {
             report.warn(&format!("{what} ({}): {}", state.display(), chain(&error)));
+        }
+    }
+}
+
+/// Says what a person waits for, and for how long at the most.
+async fn say_if_slow<T>(report: &Report, what: &str, work: impl Future<Output = T>) -> T {
+    tokio::pin!(work);
+    let mut waited = Duration::ZERO;
+    loop {
+        match tokio::time::timeout(PATIENCE, &mut work).await {
+            Ok(done) => return done,
+            Err(_) => {
+                waited += PATIENCE;
+                let (so_far, most) = (waited.as_secs(), DISK_DEADLINE.as_secs());
+                report.line(&format!("Waiting for {what} ({so_far} s of {most} s)"));
+            }
         }
     }
 }

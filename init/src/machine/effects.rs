@@ -1,5 +1,7 @@
 //! What the supervisor decided, done.
 
+use std::time::Duration;
+
 use orlop_config::{Isolation, ServiceName};
 use orlop_supervisor::{Effect, Event, ServiceState};
 use serde_json::json;
@@ -10,6 +12,9 @@ use crate::logs::LogMessage;
 use crate::report::uptime_ms;
 use crate::running;
 use crate::shutdown;
+
+/// How soon a cgroup is read again that could not be read.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Machine {
     pub(crate) fn perform(&mut self, effect: Effect) {
@@ -28,7 +33,7 @@ impl Machine {
             }
             Effect::KillCgroup { service } => {
                 if let Some(unit) = self.units.get(&service)
-                    && let Err(error) = unit.kill_cgroup()
+                    && let Err(error) = self.shared.reserve.with(|| unit.kill_cgroup())
                 {
                     self.shared.report.warn(&format!("{service}: {error}"));
                 }
@@ -90,11 +95,21 @@ impl Machine {
     /// Reads whether the cgroup is populated and whether the main process was reaped.
     pub(crate) fn cgroup_changed(&mut self, service: &ServiceName) {
         self.memory_changed(service);
-        let empty = self.units.get(service).is_some_and(running::Unit::is_gone);
-        if empty {
-            self.step(Event::CgroupEmpty {
-                service: service.clone(),
-            });
+        let Some(unit) = self.units.get(service) else {
+            return;
+        };
+        let service = service.clone();
+        match self.shared.reserve.with(|| unit.is_gone()) {
+            Ok(true) => self.step(Event::CgroupEmpty { service }),
+            Ok(false) => {}
+            // Nothing tells again: it is asked until there is an answer.
+            Err(_) => {
+                let events = self.shared.events.clone();
+                tokio::task::spawn_local(async move {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                    let _loop_never_ends = events.send(LoopEvent::CgroupChanged(service));
+                });
+            }
         }
     }
 
@@ -106,6 +121,11 @@ impl Machine {
     }
 
     fn state_changed(&mut self, service: &ServiceName, state: ServiceState, cause: &str) {
+        let left = match state {
+            ServiceState::Failed => self.units.get(service).map(running::Unit::left_over),
+            _ => None,
+        };
+        let cause = &format!("{cause}{}", left.unwrap_or_default());
         let status = self.supervisor.status(service);
         let pid = status.and_then(|status| status.pid);
         let restarts = status.map_or(0, |status| status.restarts);

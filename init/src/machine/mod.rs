@@ -40,7 +40,7 @@ use crate::needs::Needs;
 use crate::network::{NetworkEvent, NetworkHandle};
 use crate::reaper::Reaper;
 use crate::report::Report;
-use crate::running::{CgroupWatch, Shared, Unit};
+use crate::running::{Reserve, Shared, Unit};
 use crate::shutdown;
 use crate::stage::{Stage, chain};
 use crate::stages::identity::Identity;
@@ -51,8 +51,11 @@ pub(crate) use requests::bind;
 /// Control calls that wait for the loop at the most; further ones wait in their connections.
 const CALLS: usize = 16;
 
-/// A person at the console wonders after this long what a shutdown waits for.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How soon a console that took nothing is tried again.
+const CONSOLE: Duration = Duration::from_secs(1);
+
+/// So many events in a row, then a call that waits.
+const FAIR: u32 = 32;
 
 /// What the stages hand to the loop.
 #[derive(Debug)]
@@ -119,12 +122,6 @@ pub async fn run(mut booted: Booted) -> ! {
     let report = booted.report.clone();
     let reaper = booted.reaper.clone();
     let (network, news) = NetworkHandle::start(booted.config.machine.network.clone());
-    let cgroups = match CgroupWatch::start(events.clone()) {
-        Ok(cgroups) => cgroups,
-        Err(error) => {
-            emergency::enter_with_report(&report, &format!("watching cgroups: {}", chain(&error)))
-        }
-    };
     let proc = match PrivateProc::open() {
         Ok(proc) => proc,
         Err(error) => emergency::enter_with_report(&report, &chain(&error)),
@@ -132,7 +129,7 @@ pub async fn run(mut booted: Booted) -> ! {
     ground::prepare_run(&report);
     ground::enable_controllers(&report, booted.config.services.values());
     let findings = std::mem::take(&mut booted.config.diagnostics);
-    let mut machine = Machine::new(booted, events.clone(), calls, network, cgroups, proc);
+    let mut machine = Machine::new(booted, events.clone(), calls, network, proc);
     sources::start_sources(&machine.shared, &events, machine.wanted_devices());
     let stage = network_stage::run(machine.shared.clone(), machine.published(), news);
     tokio::task::spawn_local(stage);
@@ -150,7 +147,6 @@ impl Machine {
         events: mpsc::UnboundedSender<LoopEvent>,
         calls: mpsc::Sender<Incoming>,
         network: NetworkHandle,
-        cgroups: CgroupWatch,
         proc: PrivateProc,
     ) -> Self {
         let mut seed = [0_u8; 8];
@@ -168,7 +164,7 @@ impl Machine {
         let early = Unit::count_early(&units);
         let shared = Rc::new(Shared {
             network,
-            cgroups,
+            reserve: Reserve::new(),
             proc,
             logs: logs::start(),
             report: booted.report,
@@ -234,9 +230,17 @@ impl Machine {
         inbox: &mut mpsc::UnboundedReceiver<LoopEvent>,
         calls: &mut mpsc::Receiver<Incoming>,
     ) -> Shutdown {
+        let mut in_row = 0_u32;
         loop {
             if let Some(kind) = self.ended {
                 return kind;
+            }
+            // Nor can a service that does nothing but make events keep a person from being heard.
+            in_row = in_row.wrapping_add(1);
+            if in_row.is_multiple_of(FAIR)
+                && let Ok(incoming) = calls.try_recv()
+            {
+                self.request(incoming);
             }
             tokio::select! {
                 // What the kernel says goes before what clients ask: a flood of calls cannot keep
@@ -245,6 +249,8 @@ impl Machine {
                 Some(event) = inbox.recv() => self.take(event),
                 () = until(self.supervisor.next_deadline()) => self.step(Event::Deadline),
                 Some(incoming) = calls.recv() => self.request(incoming),
+                // A console under XOFF: the flush below tries again.
+                () = tokio::time::sleep(CONSOLE), if self.shared.report.is_held_up() => {}
             }
             self.shared.report.flush();
         }
@@ -291,8 +297,10 @@ impl Machine {
             .event(&serde_json::json!({"event": "shutdown", "kind": word}));
         let events = self.shared.events.clone();
         tokio::task::spawn_local(async move {
-            loop {
-                tokio::time::sleep(PATIENCE).await;
+            for said in 0_u32.. {
+                // A long grace period must not scroll the console away.
+                let pause = if said < 5 { 1 } else { 5 };
+                tokio::time::sleep(shutdown::PATIENCE * pause).await;
                 let _loop_never_ends = events.send(LoopEvent::StillStopping);
             }
         });
@@ -300,6 +308,7 @@ impl Machine {
     }
 
     pub(crate) fn end(&mut self, kind: Shutdown) {
+        self.shared.reserve.release();
         self.ended = Some(kind);
     }
 }

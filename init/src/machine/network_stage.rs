@@ -1,6 +1,7 @@
 //! Stage `network`: in the background of the boot. Services that need it wait for it, nobody else.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -146,9 +147,20 @@ pub(super) async fn keep_resolv_conf(shared: Rc<Shared>) {
     if fs::read_to_string(RESOLV_CONF).is_ok_and(|now| now == text) {
         return;
     }
-    if let Err(error) = fs::write(RESOLV_CONF, text) {
+    if let Err(error) = write_over(Path::new(RESOLV_CONF), text.as_bytes()) {
         shared
             .report
             .warn(&format!("writing {RESOLV_CONF}: {}", chain(&error)));
     }
+}
+
+/// Writes first and cuts then: what is there needs no new room on a /run that is full.
+fn write_over(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let file = fs::File::options()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)?;
+    file.write_all_at(bytes, 0)?;
+    file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
 }

@@ -3,6 +3,7 @@
 //! lines.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use orlop_config::{Diagnostic, Protocol, ServiceName, Severity};
 use orlop_control::server::Reply;
@@ -11,7 +12,7 @@ use serde_json::json;
 
 use super::Machine;
 use crate::boot::since;
-use crate::clock::seconds;
+use crate::clock::{boottime, seconds};
 use crate::report::{Report, uptime_ms};
 
 impl Machine {
@@ -38,24 +39,21 @@ impl Machine {
         }
     }
 
-    /// Who a shutdown still waits for, and for how long at the most.
+    /// Who a shutdown still waits for, for how long already and for how long at the most.
     pub(super) fn show_waiting(&self) {
-        let waiting: Vec<String> = self
-            .supervisor
-            .services()
-            .filter(|(_, status)| status.state == ServiceState::Stopping)
-            .filter_map(|(name, _)| self.units.get(name))
-            .map(|unit| {
-                let grace = unit.service.stop_grace_period.as_secs();
-                format!(
-                    "{} (killed {grace} s after it was asked)",
-                    unit.service.name
-                )
+        let now = boottime();
+        let stopping = self.supervisor.services();
+        let stopping = stopping.filter(|(_, status)| status.state == ServiceState::Stopping);
+        let waiting: Vec<String> = stopping
+            .filter_map(|(name, status)| {
+                let grace = self.units.get(name)?.service.stop_grace_period;
+                let waited = now.saturating_sub(status.since);
+                Some(waiting_text(name, waited, grace))
             })
             .collect();
         if !waiting.is_empty() {
             let report = &self.shared.report;
-            report.line(&format!("Waiting for {}", waiting.join(", ")));
+            report.line(&format!("Waiting for {} to stop", waiting.join(", ")));
         }
     }
 
@@ -71,7 +69,7 @@ impl Machine {
     /// The last line of the boot.
     pub(crate) fn boot_complete(&mut self) {
         let took = since(self.shared.handed_over);
-        self.booted_at = crate::clock::boottime();
+        self.booted_at = boottime();
         let up = self.count(ServiceState::Up);
         let all = self.units.len() + self.shared.broken.len();
         let report = &self.shared.report;
@@ -101,6 +99,14 @@ impl Machine {
             .services()
             .filter(|(_, status)| status.state == state)
             .count()
+    }
+}
+
+/// `web (12 s of 30 s)`; of one that was killed after its grace period, `web (killed 2 s ago)`.
+fn waiting_text(name: &ServiceName, waited: Duration, grace: Duration) -> String {
+    match waited.checked_sub(grace) {
+        None => format!("{name} ({} s of {} s)", waited.as_secs(), grace.as_secs()),
+        Some(over) => format!("{name} (killed {} s ago)", over.as_secs()),
     }
 }
 
@@ -137,5 +143,24 @@ pub(super) fn tell_left_out(
         if !told.contains(reason) {
             report.warn(&format!("  ! {name}: {reason}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_console_says_for_how_long() {
+        let name = ServiceName::new("web").unwrap();
+        let text = |waited| {
+            waiting_text(
+                &name,
+                Duration::from_millis(waited),
+                Duration::from_secs(30),
+            )
+        };
+        assert_eq!(text(12_900), "web (12 s of 30 s)");
+        assert_eq!(text(32_100), "web (killed 2 s ago)");
     }
 }

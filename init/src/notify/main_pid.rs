@@ -7,7 +7,7 @@ use super::proc::Process;
 use super::sender::{Origin, is_inside};
 
 /// So many processes of a service are looked at; one with more cannot name another main process.
-const MOST: usize = 1024;
+const MOST: usize = 256;
 
 /// The process that has the number `wanted` in the sender's pid namespace, if it is one of the
 /// service's: a pid that is not there, or lives elsewhere, is nobody (edge cases 29 and 31).

@@ -28,6 +28,8 @@ pub const NOTIFY: &str = "/run/orlop/notify";
 /// PID 1 from its other work. Its own queue in the kernel is then full, and it waits.
 const BURST: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(20);
+/// After a message that costs PID 1 more: a child to take it, processes to look through.
+const LONG_PAUSE: Duration = Duration::from_millis(200);
 /// How long a child may take to let go of a message's descriptors.
 const CHILD: Duration = Duration::from_secs(5);
 /// How long to wait for a process or a descriptor that is not to be had (EAGAIN, EMFILE).
@@ -117,10 +119,12 @@ impl NotifySocket {
                 }
             };
             let bytes = buffer.get(..seen.bytes).unwrap_or_default();
+            let mut costly = seen.has_fds;
             if !sender::is_from(&origin, &seen) {
                 tell(Said::Stranger(seen.pid));
             } else if !seen.cut && !is_barrier(bytes) {
                 for notice in parse(bytes) {
+                    costly |= matches!(notice, Notice::MainPid(_));
                     if let Some(notice) = translate(notice, &origin, &cgroup, seen.pid) {
                         tell(Said::Notice(notice));
                     }
@@ -133,7 +137,9 @@ impl NotifySocket {
             }
             self.take(seen.has_fds, &reaper).await;
             read += 1;
-            if read.is_multiple_of(BURST) {
+            if costly {
+                tokio::time::sleep(LONG_PAUSE).await;
+            } else if read.is_multiple_of(BURST) {
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -224,7 +230,7 @@ mod tests {
             // What SIGCHLD does in PID 1.
             tokio::task::spawn_local(async move {
                 loop {
-                    reap.reap();
+                    while reap.reap() {}
                     tokio::time::sleep(LOOK).await;
                 }
             });

@@ -1,114 +1,107 @@
-//! One inotify for the cgroup.events and memory.events.local of all services
-//! (Documentation/admin-guide/cgroup-v2).
+//! Changes of a service's cgroup.events and memory.events.local
+//! (Documentation/admin-guide/cgroup-v2): poll(2) reports them as POLLPRI.
 //!
-//! Events may be coalesced: a notification only says "look"; the loop reads the file (edge 15).
+//! Changes may be merged: one only says "look"; the loop reads the file (edge case 15). Not by
+//! inotify: its watches and its queue are bounded by what all services together may use, and a
+//! service that uses them up would keep PID 1 from hearing of the others.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::rc::Rc;
 
-use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
-use orlop_config::ServiceName;
-use orlop_container::cgroup::Cgroup;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::watched::watch;
 
-use crate::machine::LoopEvent;
-
-/// The handle; clones share one inotify.
-#[derive(Debug, Clone)]
-pub struct CgroupWatch(Rc<Watches>);
-
+/// Tells of one file until it is dropped.
 #[derive(Debug)]
-struct Watches {
-    inotify: AsyncFd<Watched>,
-    names: RefCell<HashMap<WatchDescriptor, (ServiceName, Changed)>>,
-}
-
-/// Which file of a cgroup changed.
-#[derive(Debug, Clone, Copy)]
-enum Changed {
-    /// cgroup.events.
-    Population,
-    /// memory.events.local.
-    Memory,
-}
-
-/// What tokio can watch.
-#[derive(Debug)]
-struct Watched(Inotify);
-
-impl AsRawFd for Watched {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
-}
+pub(super) struct CgroupWatch(JoinHandle<()>);
 
 impl CgroupWatch {
-    /// Starts watching on behalf of the loop.
+    /// Calls `tell` after each change from now on.
     ///
     /// # Errors
-    /// When the kernel gives no inotify.
-    pub fn start(events: mpsc::UnboundedSender<LoopEvent>) -> io::Result<Self> {
-        let flags = InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK;
-        let inotify = watch(Watched(Inotify::init(flags)?), Interest::READABLE)?;
-        let watches = Rc::new(Watches {
-            inotify,
-            names: RefCell::default(),
-        });
-        tokio::task::spawn_local(run(watches.clone(), events));
-        Ok(Self(watches))
-    }
-
-    /// Tells the loop from now on when this service's cgroup is populated or empty, or the kernel
-    /// kills in it for want of memory. The watches end with the directory.
-    ///
-    /// # Errors
-    /// The errno of inotify_add_watch(2).
-    pub fn add(&self, service: &ServiceName, cgroup: &Cgroup) -> Result<(), Errno> {
-        self.watch(service, &cgroup.events_path(), Changed::Population)?;
-        match self.watch(service, &cgroup.memory_events_path(), Changed::Memory) {
-            // No service of this machine has a limit of memory: the controller is off.
-            Err(Errno::ENOENT) => Ok(()),
-            result => result,
-        }
-    }
-
-    fn watch(&self, service: &ServiceName, file: &Path, what: Changed) -> Result<(), Errno> {
-        let Watched(inotify) = self.0.inotify.get_ref();
-        let descriptor = inotify.add_watch(file, AddWatchFlags::IN_MODIFY)?;
-        let mut names = self.0.names.borrow_mut();
-        names.insert(descriptor, (service.clone(), what));
-        Ok(())
+    /// ENOENT when there is no such file, EMFILE.
+    pub(super) fn start(file: &Path, tell: impl Fn() + 'static) -> io::Result<Self> {
+        let file = File::open(file)?;
+        // What was read last is what a change is reported against (kernfs_generic_poll).
+        file.read_at(&mut [0], 0)?;
+        let watched = watch(file, Interest::PRIORITY)?;
+        Ok(Self(tokio::task::spawn_local(async move {
+            while let Ok(mut ready) = watched.ready(Interest::PRIORITY).await {
+                ready.clear_ready();
+                // ENODEV: the cgroup is gone, and this task with its service's hold on it.
+                let read = watched.get_ref().read_at(&mut [0], 0);
+                tell();
+                if read.is_err() {
+                    return;
+                }
+            }
+        })))
     }
 }
 
-async fn run(watches: Rc<Watches>, events: mpsc::UnboundedSender<LoopEvent>) {
-    while let Ok(mut ready) = watches.inotify.readable().await {
-        let read =
-            ready.try_io(|inotify| inotify.get_ref().0.read_events().map_err(io::Error::from));
-        let Ok(Ok(changes)) = read else { continue };
-        for change in changes {
-            let mut names = watches.names.borrow_mut();
-            let name = if change.mask.contains(AddWatchFlags::IN_IGNORED) {
-                names.remove(&change.wd);
-                None
-            } else {
-                names.get(&change.wd).cloned()
-            };
-            if let Some((name, what)) = name {
-                let _loop_never_ends = events.send(match what {
-                    Changed::Population => LoopEvent::CgroupChanged(name),
-                    Changed::Memory => LoopEvent::MemoryChanged(name),
-                });
+impl Drop for CgroupWatch {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::PathBuf;
+    use std::process::{Command, Stdio};
+
+    fn cgroup2() -> Option<PathBuf> {
+        let mounts = fs::read_to_string("/proc/mounts").unwrap();
+        let words = mounts
+            .lines()
+            .map(|line| line.split(' ').collect::<Vec<_>>());
+        let found = words.filter(|words| words.get(2) == Some(&"cgroup2"));
+        let place = found.map(|words| PathBuf::from(words[1])).next()?;
+        let path = place.join(format!("orlop-test-{}", std::process::id()));
+        fs::create_dir(&path).ok().map(|()| path)
+    }
+
+    #[test]
+    fn edge_15_each_change_of_a_cgroup_is_heard() {
+        let Some(cgroup) = cgroup2() else {
+            println!("SKIPPED: making a cgroup needs root and cgroup2");
+            return;
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap();
+        let tasks = tokio::task::LocalSet::new();
+        let events = cgroup.join("cgroup.events");
+        let populated = || fs::read_to_string(&events).unwrap().contains("populated 1");
+        tasks.block_on(&runtime, async {
+            let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
+            let tell = move || sender.send(()).unwrap();
+            let watch = CgroupWatch::start(&events, tell).unwrap();
+            for _ in 0..3 {
+                let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+                fs::write(cgroup.join("cgroup.procs"), child.id().to_string()).unwrap();
+                while !populated() {
+                    told.recv().await.unwrap();
+                }
+                child.kill().unwrap();
+                child.wait().unwrap();
+                while populated() {
+                    told.recv().await.unwrap();
+                }
             }
-        }
+            // Nothing is told of a cgroup in which nothing happens.
+            while told.try_recv().is_ok() {}
+            tokio::task::yield_now().await;
+            assert!(told.try_recv().is_err());
+            drop(watch);
+        });
+        fs::remove_dir(&cgroup).unwrap();
     }
 }

@@ -4,12 +4,14 @@
 //! report pipe) never holds up another service.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use orlop_config::{NetworkMode, Signal};
+use nix::libc::SIGKILL;
+use orlop_config::{NetworkMode, ServiceName, Signal};
 use orlop_container::cgroup::{Cgroup, plan_limits};
 use orlop_container::launch::{LaunchFds, LaunchOutcome, Launching, launch as launch_plan};
 use orlop_container::namespaces::{Holder, KeptNamespaces};
@@ -18,11 +20,13 @@ use orlop_container::plan::{
 };
 use orlop_container::user;
 use orlop_supervisor::{Event, ExitStatus};
+use orlop_sys::pidfd::send_signal;
 use tokio::io::Interest;
 use tokio::sync::oneshot;
 
 use crate::watched::watch;
 
+use super::cgroup_watch::CgroupWatch;
 use super::image::Image;
 use super::main_process::MainProcess;
 use super::passed::{self, Passed};
@@ -118,15 +122,35 @@ fn prepare_cgroup(shared: &Shared, unit: &Unit) -> Result<(), String> {
         &limits,
     )
     .map_err(|error| chain(&error))?;
-    if let Err(errno) = shared.cgroups.add(&unit.service.name, &cgroup) {
+    if let Err(error) = watch_cgroup(shared, unit, &cgroup) {
         // Nothing is in it yet.
         let _gone = cgroup.remove();
         let events = cgroup.events_path();
-        return Err(format!("watching {}: {errno:?}", events.display()));
+        return Err(format!("watching {}: {}", events.display(), chain(&error)));
     }
     // A cgroup of that name may have been there before.
     unit.held_mut().oom_kills = cgroup.oom_kills();
     unit.held_mut().cgroup = Some(cgroup);
+    Ok(())
+}
+
+fn watch_cgroup(shared: &Shared, unit: &Unit, cgroup: &Cgroup) -> io::Result<()> {
+    let tell = |event: fn(ServiceName) -> LoopEvent| {
+        let (events, name) = (shared.events.clone(), unit.service.name.clone());
+        move || {
+            let _loop_never_ends = events.send(event(name.clone()));
+        }
+    };
+    let population = tell(LoopEvent::CgroupChanged);
+    let mut watches = vec![CgroupWatch::start(&cgroup.events_path(), population)?];
+    let memory = tell(LoopEvent::MemoryChanged);
+    match CgroupWatch::start(&cgroup.memory_events_path(), memory) {
+        Ok(watch) => watches.push(watch),
+        // No service of this machine has a limit of memory: the controller is off.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    unit.held_mut().cgroup_watches = watches;
     Ok(())
 }
 
@@ -140,8 +164,12 @@ async fn keep_namespaces(shared: &Rc<Shared>, unit: &Unit) -> Result<Rc<KeptName
     let _reaped = shared.reaper.watch(holder.pid());
     let holder = watch(holder, Interest::READABLE)
         .map_err(|error| format!("watching the holder of namespaces: {}", chain(&error)))?;
-    tokio::time::timeout(DEADLINE, holder.readable())
-        .await
+    let answered = tokio::time::timeout(DEADLINE, holder.readable()).await;
+    if answered.is_err() {
+        // It may have been stopped: left alone, it would hold the namespaces for ever.
+        let _may_be_gone = send_signal(holder.get_ref().pidfd(), SIGKILL);
+    }
+    answered
         .map_err(|_| "making namespaces: no end within 30 s".to_owned())?
         .map_err(|error| format!("watching the holder of namespaces: {}", chain(&error)))?
         .retain_ready();

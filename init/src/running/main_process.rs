@@ -1,6 +1,7 @@
 //! The main process: the one that was launched, and the one that the service named in its place
 //! (`MAINPID=` of sd_notify(3)).
 
+use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,6 +15,9 @@ use tokio::io::Interest;
 use super::{Shared, Unit, stop};
 use crate::machine::LoopEvent;
 use crate::watched::watch;
+
+/// So many processes that survive SIGKILL are named.
+const NAMED: usize = 3;
 
 /// So long after the end of a named main process the launched one, which is process 1 of the
 /// container, may take to end by itself.
@@ -87,6 +91,21 @@ impl Unit {
         Ok(())
     }
 
+    /// Who is still there after all was killed: `: dd (pid 80, D (disk sleep))`; empty when nobody is.
+    #[must_use]
+    pub fn left_over(&self) -> String {
+        let held = self.held();
+        let Some(cgroup) = &held.cgroup else {
+            return String::new();
+        };
+        let text = fs::read_to_string(cgroup.path().join("cgroup.procs")).unwrap_or_default();
+        let named: Vec<String> = text.lines().take(NAMED).filter_map(named).collect();
+        match named.is_empty() {
+            true => String::new(),
+            false => format!(": {}", named.join(", ")),
+        }
+    }
+
     /// What the loop is to know of kills for want of memory that were not told yet.
     #[must_use]
     pub fn oom_event(&self) -> Option<Event> {
@@ -106,6 +125,21 @@ impl Unit {
             let _loop_never_ends = shared.events.send(LoopEvent::Supervisor(event));
         }
     }
+}
+
+/// A process by its name and what it does (proc_pid_status(5)).
+fn named(pid: &str) -> Option<String> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |key: &str| {
+        let mut lines = status.lines().filter_map(|line| line.split_once(':'));
+        let (_, value) = lines.find(|(name, _)| *name == key)?;
+        Some(value.trim())
+    };
+    Some(format!(
+        "{} (pid {pid}, {})",
+        field("Name")?,
+        field("State")?
+    ))
 }
 
 /// Waits for the end of a named main process.

@@ -12,6 +12,7 @@ mod main_process;
 mod passed;
 mod probe;
 mod readiness;
+mod reserve;
 mod stop;
 mod unit;
 mod volumes;
@@ -32,9 +33,9 @@ use crate::reaper::Reaper;
 use crate::report::Report;
 use crate::stages::identity::Identity;
 use crate::stages::storage::Storage;
-pub use cgroup_watch::CgroupWatch;
 pub use launch::launch;
 pub use probe::probe;
+pub use reserve::Reserve;
 pub use unit::Unit;
 
 /// Where PID 1 keeps what only it uses: sockets, staging mounts.
@@ -59,8 +60,8 @@ pub struct Shared {
     pub reaper: Reaper,
     /// What every launch uses.
     pub proc: PrivateProc,
-    /// Who watches cgroup.events.
-    pub cgroups: CgroupWatch,
+    /// Descriptors for the worst case.
+    pub reserve: Reserve,
     /// The builder's facts.
     pub info: BootInfo,
     /// Whether the state outlives the power.

@@ -7,13 +7,14 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use orlop_config::{NetworkMode, Service, ServiceName};
-use orlop_container::cgroup::Cgroup;
+use orlop_container::cgroup::{Cgroup, CgroupError};
 use orlop_container::namespaces::{ID_COUNT, KeptNamespaces};
 use orlop_container::plan::namespace_spec;
 use orlop_supervisor::ServiceState;
 use tokio::task::JoinHandle;
 
 use super::Shared;
+use super::cgroup_watch::CgroupWatch;
 use super::main_process::MainProcess;
 use super::passed::LEASE_GRANT;
 use super::probe::Probing;
@@ -39,6 +40,7 @@ pub(super) struct Held {
     pub(super) namespaces: Option<Rc<KeptNamespaces>>,
     pub(super) pipes: Option<Pipes>,
     pub(super) cgroup: Option<Cgroup>,
+    pub(super) cgroup_watches: Vec<CgroupWatch>,
     pub(super) address: Option<Ipv4Addr>,
     pub(super) attached: bool,
     pub(super) control: Option<JoinHandle<()>>,
@@ -160,14 +162,16 @@ impl Unit {
     }
 
     /// Whether nothing of it runs: the main process was reaped and the cgroup is empty.
-    #[must_use]
-    pub fn is_gone(&self) -> bool {
+    ///
+    /// # Errors
+    /// When the cgroup cannot be read (EMFILE): then that is not known.
+    pub fn is_gone(&self) -> Result<bool, CgroupError> {
         let held = self.held();
-        held.main.is_none()
-            && held
-                .cgroup
-                .as_ref()
-                .is_none_or(|cgroup| cgroup.is_populated().is_ok_and(|populated| !populated))
+        match &held.cgroup {
+            _ if held.main.is_some() => Ok(false),
+            Some(cgroup) => cgroup.is_populated().map(|populated| !populated),
+            None => Ok(true),
+        }
     }
 
     /// Follows the supervisor: the reader of logs is told of pipes only while it runs.
@@ -196,6 +200,7 @@ impl Unit {
         if let Some(control) = held.control.take() {
             control.abort();
         }
+        held.cgroup_watches.clear();
         if let Some(cgroup) = held.cgroup.take()
             && let Err(error) = cgroup.remove()
         {

@@ -13,17 +13,18 @@ pub enum ExitStatus {
     Dumped(i32),
 }
 
-/// Every child that has ended, in the order in which the kernel gives them; never blocks.
+/// The children that have ended, in the order in which the kernel gives them, at most `most`; never
+/// blocks.
 ///
-/// Loops until no ended child is left, since one SIGCHLD may stand for many. No children at all is
-/// an empty list.
+/// One SIGCHLD may stand for many: as many as were asked for means that there may be more. No
+/// children at all is an empty list.
 ///
 /// # Errors
 /// The errno of waitid(2) when it is neither ECHILD nor EINTR; what was reaped before is kept by
 /// returning it first (the error comes with the next call).
-pub fn reap() -> Result<Vec<(i32, ExitStatus)>, Errno> {
+pub fn reap(most: usize) -> Result<Vec<(i32, ExitStatus)>, Errno> {
     let mut ended = Vec::new();
-    loop {
+    while ended.len() < most {
         match reap_one() {
             Ok(Some(child)) => ended.push(child),
             Ok(None) | Err(Errno::ECHILD) => return Ok(ended),
@@ -32,6 +33,7 @@ pub fn reap() -> Result<Vec<(i32, ExitStatus)>, Errno> {
             Err(errno) => return Err(errno),
         }
     }
+    Ok(ended)
 }
 
 fn reap_one() -> Result<Option<(i32, ExitStatus)>, Errno> {
@@ -94,7 +96,7 @@ mod tests {
             let mut fds = [PollFd::new(child.pidfd.as_fd(), PollFlags::POLLIN)];
             assert_eq!(poll(&mut fds, PollTimeout::from(10_000_u16)), Ok(1));
         }
-        let ended = reap().unwrap();
+        let ended = reap(10).unwrap();
         assert!(
             ended.contains(&(failed.pid, ExitStatus::Exited(1))),
             "{ended:?}"
