@@ -29,11 +29,12 @@ soak:
 		ORLOP_STEPS=$${ORLOP_STEPS:-100000000} .ci/test
 
 # How long ten isolated services take, beside the kernel's own price; writes docs/benchmarks.md.
-# ROUNDS= boots of each variant.
+# ROUNDS= boots of each variant. BENCH=engines only compares a launch with other container engines.
 bench:
 	@.ci/setup bench
 	@$(MAKE) --no-print-directory programs
-	@ORLOP=$(ORLOP) cargo run --quiet -p orlop-qemu-tests --bin bench
+	@cargo build --release --target $(TARGET) -p orlop-container --example engine
+	@ORLOP=$(ORLOP) cargo run --quiet -p orlop-qemu-tests --bin bench -- $(BENCH)
 
 # What runs in the machine, static, and the workstation tool.
 programs:

@@ -10,6 +10,7 @@
 //! Nothing is asserted: figures are for people, and depend on the machine.
 
 mod boot;
+mod engines;
 mod figures;
 mod host;
 mod machines;
@@ -28,6 +29,9 @@ use variant::{MEMORY, VARIANTS, Variant};
 /// Rounds when `ROUNDS` does not say otherwise: about five minutes on two cores.
 const ROUNDS: usize = 7;
 
+/// Rounds of the engines: they take seconds.
+const ENGINE_ROUNDS: usize = 25;
+
 fn main() -> Result<()> {
     let rounds = match std::env::var("ROUNDS") {
         Ok(text) => text.parse().context("ROUNDS is a number of rounds")?,
@@ -36,6 +40,9 @@ fn main() -> Result<()> {
     let work = target().join("bench");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench");
     say("compiling the floor, the agent and the payload")?;
+    if std::env::args().nth(1).as_deref() == Some("engines") {
+        return say(&report::engine_table(&engines(&sources, &work)?)?);
+    }
     let extra = programs::build(&sources, &work)?;
     say("building the machines")?;
     let machines = machines::build(&work)?;
@@ -66,12 +73,26 @@ fn main() -> Result<()> {
         ))?;
         counted.push((variant, sample));
     }
+    let engines = engines(&sources, &work)?;
     let figures = figures::Figures::of(&samples, &counted, &memory)?;
     let sizes = machines::sizes(&machines, &runtime())?;
-    let text = report::write(&figures, &sizes, &host::describe(&machines)?, rounds)?;
+    let text = report::write(
+        &figures,
+        &engines,
+        &sizes,
+        &host::describe(&machines)?,
+        rounds,
+    )?;
     let page = sources.join("../../docs/benchmarks.md");
     std::fs::write(&page, text.page).context("write docs/benchmarks.md")?;
     say(&text.terminal)
+}
+
+/// Container engines on the workstation itself; `make bench BENCH=engines` measures nothing else.
+fn engines(sources: &Path, work: &Path) -> Result<engines::Engines> {
+    say("container engines on this workstation")?;
+    let engine = runtime().join("examples/engine");
+    engines::measure(sources, work, &engine, ENGINE_ROUNDS)
 }
 
 /// Where `make programs` puts the machine's static programs.

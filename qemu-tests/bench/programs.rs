@@ -66,7 +66,7 @@ fn c_files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn compile(sources: &[PathBuf], program: &Path) -> Result<()> {
+pub(crate) fn compile(sources: &[PathBuf], program: &Path) -> Result<()> {
     let mut compiler = Command::new("musl-gcc");
     compiler.args(FLAGS).args(sources).arg("-o").arg(program);
     let status = compiler

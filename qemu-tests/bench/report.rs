@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use crate::boot::{Boot, Clock, QEMU};
+use crate::engines::{Engines, ORLOP};
 use crate::figures::{Figures, Row, Spread};
 use crate::machines::Sizes;
 use crate::variant::MEMORY;
@@ -29,6 +30,7 @@ pub(crate) struct Text {
 /// Writes both.
 pub(crate) fn write(
     figures: &Figures,
+    engines: &Engines,
     sizes: &Sizes,
     host: &[(String, String)],
     rounds: usize,
@@ -37,6 +39,7 @@ pub(crate) fn write(
     let sizes = size_table(figures, sizes)?;
     let parts = parts_table(figures)?;
     let isolation = isolation_table(figures)?;
+    let engines = engine_table(engines)?;
     let mut machine = String::new();
     for (what, which) in host {
         writeln!(machine, "* {what}: {which}")?;
@@ -47,6 +50,7 @@ pub(crate) fn write(
         ("{sizes}", sizes.clone()),
         ("{parts}", parts.clone()),
         ("{isolation}", isolation),
+        ("{engines}", engines.clone()),
         ("{machine}", machine),
         ("{qemu}", commands(figures)),
     ];
@@ -57,6 +61,7 @@ pub(crate) fn write(
     let terminal = format!(
         "\nFrom the hand-over until ten services run, milliseconds: median (least–most) of {rounds}\n\n\
          {ready}\nWhere it goes, milliseconds\n\n{parts}\nWhat is always there\n\n{sizes}\n\
+         A launch on the workstation itself\n\n{engines}\n\
          docs/benchmarks.md has been written anew."
     );
     Ok(Text { terminal, page })
@@ -136,6 +141,35 @@ fn isolation_table(figures: &Figures) -> Result<String> {
     } in &figures.rows
     {
         writeln!(table, "| {} | {} |", variant.title, isolation.join("; "))?;
+    }
+    Ok(table)
+}
+
+/// The engines, and who was left out.
+pub(crate) fn engine_table(engines: &Engines) -> Result<String> {
+    let mut table = String::from(
+        "| engine | one launch, ms | ÷ floor | Orlop ÷ it | least ÷ least | isolation |\n|---|---|---|---|---|---|\n",
+    );
+    let least = |engine: &str| {
+        let mut rows = engines.rows.iter();
+        rows.find(|row| row.engine == engine)
+            .map(|row| row.launch.least)
+    };
+    let orlop = least(ORLOP).unwrap_or(f64::NAN);
+    for row in &engines.rows {
+        writeln!(
+            table,
+            "| {} | {} | {} | {} | {:.2} | {} |",
+            row.engine,
+            spread(Some(row.launch), 2),
+            spread(Some(row.to_floor), 2),
+            spread(Some(row.orlop_to), 2),
+            orlop / row.launch.least,
+            row.isolation,
+        )?;
+    }
+    for line in &engines.left_out {
+        writeln!(table, "\nLeft out: {line}")?;
     }
     Ok(table)
 }

@@ -265,7 +265,11 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError::Remove`]; EBUSY while it is populated.
     pub fn remove(&self) -> Result<(), CgroupError> {
-        remove(&self.path)
+        match fs::remove_dir(&self.path) {
+            Ok(()) => Ok(()),
+            // Something is in it, which may only be the service's own cgroups.
+            Err(_) => remove(&self.path),
+        }
     }
 }
 

@@ -69,14 +69,14 @@ static void restrict_mount(int tree, uint64_t attributes, int userns, unsigned f
 
 static void attach_root(const struct service *service)
 {
-	int staging = open("/run/staging", O_PATH | O_CLOEXEC);
+	int place = open(staging, O_PATH | O_CLOEXEC);
 
-	root = syscall(SYS_open_tree, AT_FDCWD, "/images/bench", CLONE);
-	must(root >= 0, "/images/bench");
+	root = syscall(SYS_open_tree, AT_FDCWD, image, CLONE);
+	must(root >= 0, image);
 	restrict_mount(root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_IDMAP,
 		       service->user, 0);
-	must(syscall(SYS_move_mount, root, "", staging, "", BOTH_EMPTY) == 0, "/run/staging");
-	close(staging);
+	must(syscall(SYS_move_mount, root, "", place, "", BOTH_EMPTY) == 0, staging);
+	close(place);
 }
 
 static void node(int dev, const char *name, unsigned major, unsigned minor, unsigned owner)

@@ -27,6 +27,10 @@ struct service {
 	int report;         /* reading end; its end is execve */
 };
 
+/* Where things are, and whether cgroups have limits: init.c in a machine, native.c on the workstation. */
+extern const char *image, *staging, *cgroups, *program;
+extern int limited;
+
 /* Ends the machine with a sentence when a call has failed. */
 void must(int good, const char *what);
 /* Writes a whole file; its errno is not asked for where the kernel may lack it. */

@@ -14,6 +14,10 @@
 
 enum { STRICT = MS_NOSUID | MS_NODEV | MS_NOEXEC };
 
+const char *image = "/images/bench", *staging = "/run/staging";
+const char *cgroups = "/sys/fs/cgroup/services", *program = "/usr/bin/payload";
+int limited = 1;
+
 /* Shared with the children that load modules: microseconds in finit_module(2), by batch. */
 static long long *spent;
 static struct service services[SERVICES];

@@ -52,12 +52,13 @@ static void reset_signals(void)
 
 void make_cgroup(struct service *service)
 {
-	char path[64];
+	char path[256];
 
-	snprintf(path, sizeof path, "/sys/fs/cgroup/services/%s", service->name);
+	snprintf(path, sizeof path, "%s/%s", cgroups, service->name);
 	must(mkdir(path, 0755) == 0, path);
 	service->cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	must(write_file(service->cgroup, "pids.max", "2048"), "pids.max");
+	if (limited)
+		must(write_file(service->cgroup, "pids.max", "2048"), "pids.max");
 }
 
 static int pass(int socket, void *byte, int *fds, size_t count, int sending)
@@ -174,7 +175,7 @@ static void close_off(void)
 
 static void become(const struct service *service, int proc, int bridged)
 {
-	static char *const arguments[] = { "/usr/bin/payload", NULL };
+	char *const arguments[] = { (char *)program, NULL };
 	static char *const environment[] = {
 		"HOME=/",
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -17,7 +17,7 @@ pub(super) const PID: usize = 4;
 
 /// The descriptors that the entrant keeps, sorted: no other of PID 1's is open in the container's
 /// namespaces for an instant (rule R2).
-pub(super) fn kept(fds: &ExecFds<'_>, prepared: &Prepared) -> Vec<RawFd> {
+pub(super) fn kept(fds: &ExecFds<'_>, prepared: &Prepared<'_>) -> Vec<RawFd> {
     let mut kept: Vec<RawFd> = prepared
         .all()
         .map(|fd| fd.as_raw_fd())
@@ -33,7 +33,7 @@ pub(super) fn run(
     plan: &LaunchPlan,
     fds: &LaunchFds<'_>,
     main: BorrowedFd<'_>,
-    prepared: &Prepared,
+    prepared: &Prepared<'_>,
     kept: &[RawFd],
 ) -> i32 {
     let mut registers = Registers::default();
@@ -60,13 +60,13 @@ pub(super) fn run(
     127
 }
 
-fn announce(process: &Process, prepared: &Prepared) -> Result<(), Errno> {
+fn announce(process: &Process, prepared: &Prepared<'_>) -> Result<(), Errno> {
     let bytes = process.pid.to_ne_bytes();
     scm::send_with_fds(prepared.report(), &bytes, &[process.pidfd.as_fd()]).map(drop)
 }
 
 /// The process: waits until PID 1 knows it, then does what a launch's child does.
-fn process(plan: &LaunchPlan, fds: &LaunchFds<'_>, prepared: &Prepared, first: u16) -> i32 {
+fn process(plan: &LaunchPlan, fds: &LaunchFds<'_>, prepared: &Prepared<'_>, first: u16) -> i32 {
     let mut go = [0];
     loop {
         match recv(prepared.report().as_raw_fd(), &mut go, MsgFlags::empty()) {

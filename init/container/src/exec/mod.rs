@@ -97,7 +97,6 @@ pub fn exec(plan: &ExecPlan, fds: &ExecFds<'_>) -> Result<Entrance, LaunchError>
     fd::set_nonblocking(ours.as_fd()).map_err(LaunchError::Pipe)?;
     let prepared = Prepared::new(&plan.process, &launch_fds, theirs.as_fd())
         .map_err(LaunchError::Duplicate)?;
-    drop(theirs);
     let kept = child::kept(fds, &prepared);
     let args = CloneArgs {
         namespaces: CloneFlags::empty(),

@@ -1,7 +1,7 @@
 //! The child between clone3 and execve: prepared system calls, nothing allocated, no std.
 
-use std::ffi::CString;
-use std::os::fd::{AsFd, OwnedFd};
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
@@ -20,23 +20,30 @@ use crate::weaken::{Rule, holds};
 
 /// What steps hand to later ones.
 #[derive(Default)]
-pub(crate) struct Registers {
+pub(crate) struct Registers<'plan> {
     /// The container's root directory.
     pub(super) root: Option<OwnedFd>,
     /// The verified null device.
     pub(super) null: Option<OwnedFd>,
     /// The empty directory that masks directories, once it is attached.
     pub(super) empty: Option<OwnedFd>,
+    /// Where the last place was made, by its path: good until something is mounted.
+    pub(super) parent: Option<(&'plan CStr, OwnedFd)>,
 }
 
-impl Registers {
+impl Registers<'_> {
     pub(super) fn root(&self) -> Result<&OwnedFd, Errno> {
         self.root.as_ref().ok_or(Errno::EBADF)
     }
 }
 
 /// Works through the plan from the step `first` on; returns the exit code when it could not exec.
-pub(crate) fn work(plan: &LaunchPlan, fds: &LaunchFds<'_>, prepared: &Prepared, first: u16) -> i32 {
+pub(crate) fn work(
+    plan: &LaunchPlan,
+    fds: &LaunchFds<'_>,
+    prepared: &Prepared<'_>,
+    first: u16,
+) -> i32 {
     let mut registers = Registers::default();
     for (step, number) in plan.steps.iter().zip(0..).skip(first.into()) {
         if let Err(error) = perform(step, plan, fds, prepared, &mut registers) {
@@ -47,7 +54,7 @@ pub(crate) fn work(plan: &LaunchPlan, fds: &LaunchFds<'_>, prepared: &Prepared, 
 }
 
 /// Tells PID 1 what failed; gives the exit code.
-pub(crate) fn fail(prepared: &Prepared, step: u16, (part, errno): StepError) -> i32 {
+pub(crate) fn fail(prepared: &Prepared<'_>, step: u16, (part, errno): StepError) -> i32 {
     let report = Report { step, part, errno };
     // Nobody else could be told.
     let _ = write(prepared.report.as_fd(), &report.to_bytes());
@@ -55,13 +62,19 @@ pub(crate) fn fail(prepared: &Prepared, step: u16, (part, errno): StepError) -> 
 }
 
 /// One step, but for those of an exec's way in.
-pub(crate) fn perform(
-    step: &Step,
+pub(crate) fn perform<'plan>(
+    step: &'plan Step,
     plan: &LaunchPlan,
     fds: &LaunchFds<'_>,
-    prepared: &Prepared,
-    registers: &mut Registers,
+    prepared: &Prepared<'_>,
+    registers: &mut Registers<'plan>,
 ) -> Result<(), StepError> {
+    if !matches!(
+        step,
+        Step::Directory(_) | Step::Node { .. } | Step::Symlink { .. }
+    ) {
+        registers.parent = None;
+    }
     match step {
         Step::AttachRoot(root) => registers.root = Some(mounts::attach_root(root, fds.namespaces)?),
         Step::Mount(mount) => mounts::mount(mount, registers, fds.namespaces)?,
@@ -81,8 +94,8 @@ fn simple(
     step: &Step,
     plan: &LaunchPlan,
     fds: &LaunchFds<'_>,
-    prepared: &Prepared,
-    registers: &Registers,
+    prepared: &Prepared<'_>,
+    registers: &Registers<'_>,
 ) -> Result<(), Errno> {
     match step {
         Step::ResetSignals => signals::reset(),
@@ -96,7 +109,7 @@ fn simple(
             proc_write(fds.proc.as_fd(), c"self/oom_score_adj", value.as_bytes())
         }
         Step::PrivateMounts => {
-            let none = None::<&std::ffi::CStr>;
+            let none = None::<&CStr>;
             mount(
                 none,
                 c"/",
@@ -151,7 +164,7 @@ fn simple(
         Step::Exec(candidates) => Err(exec_first(candidates, plan)),
         Step::ExecMultiCall => {
             let program = prepared.init_program.as_ref().ok_or(Errno::EBADF)?;
-            if holds(Rule::R01) && !is_fixed(program)? {
+            if holds(Rule::R01) && !is_fixed(program.as_fd())? {
                 return Err(Errno::ETXTBSY);
             }
             Err(exec::execve_fd(program.as_fd(), &plan.argv, &plan.envp))
@@ -178,7 +191,7 @@ fn become_user(user: &Credentials) -> Result<(), Errno> {
 
 /// Whether nobody can write a program, whoever opens it again through `/proc/1/exe`: it is sealed, or
 /// lies on a read-only mount.
-fn is_fixed(program: &OwnedFd) -> Result<bool, Errno> {
+fn is_fixed(program: BorrowedFd<'_>) -> Result<bool, Errno> {
     let seals = fcntl(program, FcntlArg::F_GET_SEALS).unwrap_or(0);
     let sealed = seals & SealFlag::F_SEAL_WRITE.bits() != 0;
     Ok(sealed || fstatvfs(program)?.flags().contains(FsFlags::ST_RDONLY))
@@ -199,6 +212,6 @@ fn exec_first(candidates: &[CString], plan: &LaunchPlan) -> Errno {
 }
 
 /// Opens a path of the machine, in the child's copy of its mounts.
-pub(super) fn open_machine_path(path: &std::ffi::CStr) -> Result<OwnedFd, Errno> {
+pub(super) fn open_machine_path(path: &CStr) -> Result<OwnedFd, Errno> {
     open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
 }

@@ -109,10 +109,10 @@ pub fn launch(plan: &LaunchPlan, fds: &LaunchFds<'_>) -> Result<Launching, Launc
     if plan.ready_fd.is_some() != fds.ready.is_some() {
         return Err(LaunchError::Ready);
     }
-    let (report, writer) = pipe2(OFlag::O_CLOEXEC).map_err(LaunchError::Pipe)?;
-    fd::set_nonblocking(report.as_fd()).map_err(LaunchError::Pipe)?;
+    // The child's end may be non-blocking too: a report always fits into an empty pipe.
+    let flags = OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+    let (report, writer) = pipe2(flags).map_err(LaunchError::Pipe)?;
     let prepared = Prepared::new(plan, fds, writer.as_fd()).map_err(LaunchError::Duplicate)?;
-    drop(writer);
     let args = CloneArgs {
         namespaces: plan.namespaces,
         cgroup: Some(fds.cgroup),
@@ -145,35 +145,61 @@ impl Launching {
     }
 }
 
-/// Duplicates whose numbers lie above all that the container is given, so that putting one in its
+/// Descriptors whose numbers lie above all that the container is given, so that putting one in its
 /// place never overwrites another.
 #[derive(Debug)]
-pub(crate) struct Prepared {
-    streams: [OwnedFd; 3],
-    listen: Vec<OwnedFd>,
-    ready: Option<(RawFd, OwnedFd)>,
-    init_program: Option<OwnedFd>,
-    report: OwnedFd,
+pub(crate) struct Prepared<'fd> {
+    streams: [Above<'fd>; 3],
+    listen: Vec<Above<'fd>>,
+    ready: Option<(RawFd, Above<'fd>)>,
+    init_program: Option<Above<'fd>>,
+    report: Above<'fd>,
     /// The first number after the standard streams and the sockets.
     after_sockets: RawFd,
 }
 
-impl Prepared {
+/// The caller's own where its number is large enough, as it nearly always is; else a duplicate.
+#[derive(Debug)]
+enum Above<'fd> {
+    Own(BorrowedFd<'fd>),
+    Duplicate(OwnedFd),
+}
+
+impl<'fd> Above<'fd> {
+    fn new(fd: BorrowedFd<'fd>, least: RawFd) -> Result<Self, Errno> {
+        if fd.as_raw_fd() >= least {
+            Ok(Self::Own(fd))
+        } else {
+            fd::duplicate_from(fd, least).map(Self::Duplicate)
+        }
+    }
+}
+
+impl AsFd for Above<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Own(fd) => *fd,
+            Self::Duplicate(fd) => fd.as_fd(),
+        }
+    }
+}
+
+impl<'fd> Prepared<'fd> {
     pub(crate) fn new(
         plan: &LaunchPlan,
-        fds: &LaunchFds<'_>,
-        report: BorrowedFd<'_>,
+        fds: &LaunchFds<'fd>,
+        report: BorrowedFd<'fd>,
     ) -> Result<Self, Errno> {
         let count = RawFd::try_from(fds.listen.len()).map_err(|_| Errno::EMFILE)?;
         let after_sockets = 3 + count;
         let least = plan.ready_fd.map_or(after_sockets, |number| number + 1);
-        let above = |fd: BorrowedFd<'_>| fd::duplicate_from(fd, least);
+        let above = |fd: BorrowedFd<'fd>| Above::new(fd, least);
         Ok(Self {
             streams: [above(fds.stdin)?, above(fds.stdout)?, above(fds.stderr)?],
             listen: fds
                 .listen
                 .iter()
-                .map(|fd| above(fd.as_fd()))
+                .map(|&fd| above(fd))
                 .collect::<Result<_, _>>()?,
             ready: match plan.ready_fd.zip(fds.ready) {
                 Some((number, fd)) => Some((number, above(fd)?)),

@@ -80,7 +80,7 @@ fn attach_overlay(
 /// One mount; what is missing is made, refused or passed over as the plan says.
 pub(super) fn mount(
     mount: &Mount,
-    registers: &Registers,
+    registers: &Registers<'_>,
     namespaces: &KeptNamespaces,
 ) -> Result<(), StepError> {
     let root = registers.root().map_err(at(Part::Target))?.as_fd();
@@ -138,7 +138,7 @@ pub(super) fn mount(
     attach(tree.as_fd(), target.as_fd()).map_err(at(Part::Attach))
 }
 
-pub(super) fn make_read_only(path: &CStr, registers: &Registers) -> Result<(), StepError> {
+pub(super) fn make_read_only(path: &CStr, registers: &Registers<'_>) -> Result<(), StepError> {
     let target = find(registers.root().map_err(at(Part::Target))?.as_fd(), path)
         .map_err(at(Part::Target))?;
     let flags = MountFlags {
@@ -149,7 +149,7 @@ pub(super) fn make_read_only(path: &CStr, registers: &Registers) -> Result<(), S
 }
 
 /// Files are covered by the null device, directories by one empty read-only tmpfs for all.
-pub(super) fn mask(path: &CStr, registers: &mut Registers) -> Result<(), StepError> {
+pub(super) fn mask(path: &CStr, registers: &mut Registers<'_>) -> Result<(), StepError> {
     let target = match find(registers.root().map_err(at(Part::Target))?.as_fd(), path) {
         Err(Errno::ENOENT) => return Ok(()),
         found => found.map_err(at(Part::Target))?,
@@ -188,7 +188,7 @@ fn empty_directory(flags: MountFlags) -> Result<OwnedFd, Errno> {
 }
 
 /// A mount of the place on itself, read-only.
-pub(super) fn read_only_path(path: &CStr, registers: &Registers) -> Result<(), StepError> {
+pub(super) fn read_only_path(path: &CStr, registers: &Registers<'_>) -> Result<(), StepError> {
     let target = match find(registers.root().map_err(at(Part::Target))?.as_fd(), path) {
         Err(Errno::ENOENT) => return Ok(()),
         found => found.map_err(at(Part::Target))?,

@@ -15,29 +15,44 @@ use super::report::{Part, StepError, at};
 use crate::plan::{Device, Place};
 use crate::weaken::{Rule, holds};
 
-pub(super) fn directory(place: &Place, registers: &Registers) -> Result<(), StepError> {
-    let parent = find(
-        registers.root().map_err(at(Part::Target))?.as_fd(),
-        &place.parent,
-    )
-    .map_err(at(Part::Target))?;
+/// The directory that something is made in. Places of one directory come in a row: it is found once.
+fn parent<'fd, 'plan>(
+    place: &'plan Place,
+    registers: &'fd mut Registers<'plan>,
+) -> Result<BorrowedFd<'fd>, StepError> {
+    let found = match registers.parent.take() {
+        Some((path, parent)) if *path == *place.parent => parent,
+        _ => registers
+            .root()
+            .and_then(|root| find(root.as_fd(), &place.parent))
+            .map_err(at(Part::Target))?,
+    };
+    let (_, found) = registers.parent.insert((&place.parent, found));
+    Ok((*found).as_fd())
+}
+
+pub(super) fn directory<'plan>(
+    place: &'plan Place,
+    registers: &mut Registers<'plan>,
+) -> Result<(), StepError> {
+    let parent = parent(place, registers)?;
     match mkdirat(
-        &parent,
+        parent,
         place.name.as_c_str(),
         Mode::from_bits_truncate(0o755),
     ) {
         Err(Errno::EEXIST) => Ok(()),
         result => result
-            .and_then(|()| own(&parent, place))
+            .and_then(|()| own(parent, place))
             .map_err(at(Part::Whole)),
     }
 }
 
-pub(super) fn node(
-    place: &Place,
+pub(super) fn node<'plan>(
+    place: &'plan Place,
     device: &Device,
     mode: u32,
-    registers: &Registers,
+    registers: &mut Registers<'plan>,
 ) -> Result<(), StepError> {
     let (kind, number) = match device {
         Device::Character { major, minor } => (SFlag::S_IFCHR, makedev(*major, *minor)),
@@ -55,34 +70,26 @@ pub(super) fn node(
             }
         }
     };
-    let parent = find(
-        registers.root().map_err(at(Part::Target))?.as_fd(),
-        &place.parent,
-    )
-    .map_err(at(Part::Target))?;
+    let parent = parent(place, registers)?;
     mknodat(
-        &parent,
+        parent,
         place.name.as_c_str(),
         kind,
         Mode::from_bits_truncate(mode),
         number,
     )
-    .and_then(|()| own(&parent, place))
+    .and_then(|()| own(parent, place))
     .map_err(at(Part::Whole))
 }
 
-pub(super) fn symlink(
+pub(super) fn symlink<'plan>(
     content: &CStr,
-    place: &Place,
-    registers: &Registers,
+    place: &'plan Place,
+    registers: &mut Registers<'plan>,
 ) -> Result<(), StepError> {
-    let parent = find(
-        registers.root().map_err(at(Part::Target))?.as_fd(),
-        &place.parent,
-    )
-    .map_err(at(Part::Target))?;
-    symlinkat(content, &parent, place.name.as_c_str())
-        .and_then(|()| own(&parent, place))
+    let parent = parent(place, registers)?;
+    symlinkat(content, parent, place.name.as_c_str())
+        .and_then(|()| own(parent, place))
         .map_err(at(Part::Whole))
 }
 
@@ -175,7 +182,7 @@ fn terminated<'a>(buffer: &'a mut [u8; 4096], bytes: &[u8]) -> Result<&'a CStr, 
     CStr::from_bytes_with_nul(all).map_err(|_| Errno::EINVAL)
 }
 
-fn own(parent: &OwnedFd, place: &Place) -> Result<(), Errno> {
+fn own(parent: BorrowedFd<'_>, place: &Place) -> Result<(), Errno> {
     let (uid, gid) = (Some(place.uid.into()), Some(place.gid.into()));
     fchownat(
         parent,

@@ -1,0 +1,5 @@
+/* The program that all engines launch. */
+int main(void)
+{
+	return 0;
+}
