@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::PROGRAMS;
-use crate::keys::{Key, Section, Support};
+use crate::keys::{Column, Key, Section, Support};
 use crate::value::GRANTS;
 
 const HEAD: &str = "# Manifests
@@ -167,25 +167,21 @@ pub fn reference_markdown() -> String {
 }
 
 fn key_table(page: &mut String, section: Section) {
-    let supported: Vec<&Key> = section
-        .keys()
-        .iter()
-        .filter(|k| k.support == Support::Supported)
+    let rows = section.keys().iter().zip(section.columns());
+    let supported: Vec<(&Key, &Column)> = rows
+        .filter(|(key, _)| key.support == Support::Supported)
         .collect();
     if supported.is_empty() {
         page.push_str("No keys: the section alone declares it.\n");
         return;
     }
     page.push_str("| key | type | default | what | example |\n|---|---|---|---|---|\n");
-    for key in supported {
-        let Key {
-            name,
+    for (Key { name, example, .. }, column) in supported {
+        let Column {
             kind,
             default,
             about,
-            example,
-            ..
-        } = key;
+        } = column;
         let _ = writeln!(
             page,
             "| `{name}` | {kind} | {default} | {about} | `{example}` |"

@@ -1,8 +1,8 @@
 //! The keys of `build`.
 
-use super::{Key, key, not_yet};
+use super::{Table, key, not_yet, table};
 
-pub(super) const BUILD: &[Key] = &[
+pub(super) const BUILD: Table = table!(&[
     key(
         "debian",
         "list of package names",
@@ -93,11 +93,11 @@ pub(super) const BUILD: &[Key] = &[
     ),
     not_yet("target", FROM_PACKAGES),
     not_yet("ulimits", "remove it: a build runs nothing"),
-];
+]);
 
 const FROM_PACKAGES: &str = "an image is made of packages and files: write debian = [\"nginx-light\"] and files = { \"app.conf\" = \"/etc/app.conf\" }";
 
-pub(super) const BUILD_USER: &[Key] = &[
+pub(super) const BUILD_USER: Table = table!(&[
     key(
         "uid",
         "number, 1 to 65534",
@@ -119,4 +119,4 @@ pub(super) const BUILD_USER: &[Key] = &[
         "The login shell.",
         "shell = \"/usr/sbin/nologin\"",
     ),
-];
+]);

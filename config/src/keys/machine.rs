@@ -1,8 +1,8 @@
 //! The keys of `system.toml`.
 
-use super::{Key, key, not_yet, refused};
+use super::{Table, key, not_yet, refused, table};
 
-pub(super) const SYSTEM: &[Key] = &[
+pub(super) const SYSTEM: Table = table!(&[
     key(
         "hostname",
         "text",
@@ -50,9 +50,9 @@ pub(super) const SYSTEM: &[Key] = &[
     not_yet("secrets", "keep them in a volume: [volumes.secrets]"),
     not_yet("include", "write everything into this file"),
     not_yet("models", "remove it"),
-];
+]);
 
-pub(super) const KERNEL: &[Key] = &[
+pub(super) const KERNEL: Table = table!(&[
     key(
         "debian",
         "package name",
@@ -74,9 +74,9 @@ pub(super) const KERNEL: &[Key] = &[
         "Added to the kernel's command line.",
         "cmdline = \"quiet\"",
     ),
-];
+]);
 
-pub(super) const NETWORK: &[Key] = &[
+pub(super) const NETWORK: Table = table!(&[
     key(
         "dhcp",
         "true or false",
@@ -105,9 +105,9 @@ pub(super) const NETWORK: &[Key] = &[
         "Network links by name, each `[network.links.<name>]`.",
         "[network.links.eth0]",
     ),
-];
+]);
 
-pub(super) const LINK: &[Key] = &[
+pub(super) const LINK: Table = table!(&[
     key(
         "dhcp",
         "true or false",
@@ -136,17 +136,17 @@ pub(super) const LINK: &[Key] = &[
         "The largest packet in bytes.",
         "mtu = 1500",
     ),
-];
+]);
 
-pub(super) const ACCESS: &[Key] = &[key(
+pub(super) const ACCESS: Table = table!(&[key(
     "console",
     "`shell` or `off`",
     "`shell`",
     "What the serial console offers: a shell without a password, or nothing. The emergency shell follows it.",
     "console = \"off\"",
-)];
+)]);
 
-pub(super) const VOLUME: &[Key] = &[
+pub(super) const VOLUME: Table = table!(&[
     not_yet(
         "driver",
         "remove it: a volume is a directory of the state disk",
@@ -161,4 +161,4 @@ pub(super) const VOLUME: &[Key] = &[
     ),
     not_yet("labels", "remove it, or keep them as # comments"),
     not_yet("name", "remove it: a volume is called as its section is"),
-];
+]);

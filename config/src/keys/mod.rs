@@ -12,16 +12,71 @@ use crate::nearest::nearest;
 pub struct Key {
     /// The key.
     pub name: &'static str,
+    /// How it is written, a line of TOML.
+    pub example: &'static str,
+    /// Whether it may be written.
+    pub support: Support,
+}
+
+/// What the reference page says of a supported key besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
     /// Its type as shown to people.
     pub kind: &'static str,
     /// Its default as shown to people; `–` for none.
     pub default: &'static str,
     /// What it does, one line.
     pub about: &'static str,
-    /// How it is written, a line of TOML.
-    pub example: &'static str,
-    /// Whether it may be written.
-    pub support: Support,
+}
+
+/// A row of the key table as it is written in these files.
+#[derive(Clone, Copy)]
+struct Row {
+    key: Key,
+    column: Column,
+}
+
+/// A section's rows in two tables. The walker needs the keys alone, so the linker leaves the columns
+/// out of PID 1: half of the table.
+struct Table {
+    keys: &'static [Key],
+    columns: &'static [Column],
+}
+
+/// Both tables of a section's rows.
+macro_rules! table {
+    ($rows:expr) => {{
+        const ROWS: &[$crate::keys::Row] = $rows;
+        static KEYS: [$crate::keys::Key; ROWS.len()] = $crate::keys::keys_of(ROWS);
+        static COLUMNS: [$crate::keys::Column; ROWS.len()] = $crate::keys::columns_of(ROWS);
+        $crate::keys::Table {
+            keys: &KEYS,
+            columns: &COLUMNS,
+        }
+    }};
+}
+use table;
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn keys_of<const N: usize>(rows: &[Row]) -> [Key; N] {
+    let mut keys = [not_yet("", "").key; N];
+    let mut at = 0;
+    while at < N {
+        keys[at] = rows[at].key;
+        at += 1;
+    }
+    keys
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn columns_of<const N: usize>(rows: &[Row]) -> [Column; N] {
+    let mut columns = [not_yet("", "").column; N];
+    let mut at = 0;
+    while at < N {
+        columns[at] = rows[at].column;
+        at += 1;
+    }
+    columns
 }
 
 /// Whether a key may be written.
@@ -95,6 +150,16 @@ impl Section {
     /// The section's keys, supported ones first.
     #[must_use]
     pub const fn keys(self) -> &'static [Key] {
+        self.table().keys
+    }
+
+    /// What the reference page says of each key, in the same order.
+    #[must_use]
+    pub const fn columns(self) -> &'static [Column] {
+        self.table().columns
+    }
+
+    const fn table(self) -> Table {
         match self {
             Section::Service => service::SERVICE,
             Section::Build => build::BUILD,
@@ -180,38 +245,43 @@ const fn key(
     default: &'static str,
     about: &'static str,
     example: &'static str,
-) -> Key {
-    Key {
-        name,
-        kind,
-        default,
-        about,
-        example,
-        support: Support::Supported,
+) -> Row {
+    Row {
+        key: Key {
+            name,
+            example,
+            support: Support::Supported,
+        },
+        column: Column {
+            kind,
+            default,
+            about,
+        },
     }
 }
 
 /// A Compose key that is refused by name, with what to do instead.
-const fn not_yet(name: &'static str, instead: &'static str) -> Key {
-    Key {
-        name,
-        kind: "",
-        default: "",
-        about: "",
-        example: "",
-        support: Support::NotYet(instead),
-    }
+const fn not_yet(name: &'static str, instead: &'static str) -> Row {
+    other(name, Support::NotYet(instead))
 }
 
 /// A key that will not be taken, with the sentence that says why.
-const fn refused(name: &'static str, reason: &'static str) -> Key {
-    Key {
-        name,
-        kind: "",
-        default: "",
-        about: "",
-        example: "",
-        support: Support::Refused(reason),
+const fn refused(name: &'static str, reason: &'static str) -> Row {
+    other(name, Support::Refused(reason))
+}
+
+const fn other(name: &'static str, support: Support) -> Row {
+    Row {
+        key: Key {
+            name,
+            example: "",
+            support,
+        },
+        column: Column {
+            kind: "",
+            default: "",
+            about: "",
+        },
     }
 }
 

@@ -1,9 +1,9 @@
 //! The keys of `service.toml`: those of the Compose Specification's service, each supported or
 //! refused by name, and Orlop's own.
 
-use super::{Key, key, not_yet, refused};
+use super::{Table, key, not_yet, refused, table};
 
-pub(super) const SERVICE: &[Key] = &[
+pub(super) const SERVICE: Table = table!(&[
     key(
         "image",
         "text",
@@ -370,9 +370,9 @@ pub(super) const SERVICE: &[Key] = &[
         "this file is one service; write its keys at the top, without [service]",
     ),
     refused("version", "nothing reads a version here; remove it"),
-];
+]);
 
-pub(super) const DEPENDENCY: &[Key] = &[
+pub(super) const DEPENDENCY: Table = table!(&[
     key(
         "condition",
         "`service_started` or `service_completed_successfully`",
@@ -391,4 +391,4 @@ pub(super) const DEPENDENCY: &[Key] = &[
         "restart",
         "remove it: a restart of the other service leaves this one running",
     ),
-];
+]);
