@@ -29,7 +29,32 @@ const DEVIATIONS: &[(&str, &str, &str)] = &[
         "`${VAR}` is replaced, `$$` is a dollar sign",
         "an ordinary character; nothing is replaced",
     ),
-    ("`restart`", "`no`", "`always`"),
+    ("`restart`", "`no`", "`always`; `no` for a oneshot"),
+    (
+        "`restart` after a run of 10 s",
+        "after 100 ms",
+        "at once; `restart_reset_after` says how long",
+    ),
+    (
+        "`deploy.restart_policy.delay`",
+        "the same before each restart",
+        "before the first; doubles up to `restart_max_delay`",
+    ),
+    (
+        "an unhealthy service",
+        "is only shown",
+        "is ended, and `restart` decides; `on_unhealthy = \"none\"` is Compose's",
+    ),
+    (
+        "`healthcheck`",
+        "`test`, a program of the image",
+        "`http`, `tcp` and `file` too, which need none",
+    ),
+    (
+        "`scale`",
+        "instances `web-1`, …",
+        "the same from 2 on; `scale = 1` is `web` itself; an instance finds its number in `ORLOP_REPLICA`",
+    ),
     (
         "`read_only`",
         "`false`",
@@ -95,7 +120,7 @@ const DEVIATIONS: &[(&str, &str, &str)] = &[
     (
         "`depends_on.<name>.condition`",
         "must be written",
-        "`service_started` by default; `service_healthy` is not supported yet",
+        "`service_started` by default",
     ),
     (
         "`restart: unless-stopped`",
@@ -110,7 +135,7 @@ const DEVIATIONS: &[(&str, &str, &str)] = &[
     (
         "added keys",
         "–",
-        "`control`, and the ones of `build` above",
+        "`control`, and the ones of `build` above; `http`, `tcp`, `file`, `expect` of `healthcheck`; `propagate` of `depends_on`; `type`, `remain_after_exit`, `readiness`, `start_timeout`, `watchdog`, `on_unhealthy`, `restart_delay`, `restart_max_delay`, `restart_reset_after`, `start_limit`, `success_exit_status`, `restart_prevent_exit_status`, `restart_force_exit_status`, `on_failure`, `oom_policy`, `after`, `before`, `needs` (systemd has most of these by such names); `schedule`",
     ),
     ("`x-…` keys", "ignored", "refused"),
 ];
@@ -135,7 +160,14 @@ pub fn reference_markdown() -> String {
         page,
         "| size | `512m`, `1.5g`, `64k`: powers of 1024; without a letter bytes |"
     );
-    let _ = writeln!(page, "| duration | `1m30s`, `500ms`, `1h` |");
+    let _ = writeln!(
+        page,
+        "| duration | `1m30s`, `500ms`, `1h`: a day at the most; `every 7d` a year |"
+    );
+    let _ = writeln!(
+        page,
+        "| cron expression | as in crontab(5), in UTC: minute, hour, day, month, weekday, each `*`, `5`, `1-5`, `*/15`, `mon-fri` or a list of these; when day and weekday are both written, either will do; `@yearly`, `@monthly`, `@weekly`, `@daily`, `@hourly` |"
+    );
     let _ = writeln!(page, "| signal | `SIGTERM`, `TERM`, `15`, `SIGRTMIN+3` |");
     let _ = writeln!(
         page,

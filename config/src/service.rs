@@ -12,7 +12,7 @@ use crate::{Capability, Grant, ImageName, Protocol, ServiceName, Signal, Supervi
 /// One service, every default applied.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// The folder's name.
+    /// The folder's name, or the instance's of a scaled service (`web-2`).
     pub name: ServiceName,
     /// `image`: defaults to the service's own name when `build` is given.
     pub image: ImageName,
@@ -72,6 +72,15 @@ pub struct Service {
 }
 
 impl Service {
+    /// The folder below `services/` that it is made of: its name, but for an instance.
+    #[must_use]
+    pub fn folder(&self) -> &ServiceName {
+        match &self.supervision.replica {
+            Some(replica) => &replica.of,
+            None => &self.name,
+        }
+    }
+
     /// How many automatic restarts in a row there are at the most; endless when `None`.
     #[must_use]
     pub fn max_attempts(&self) -> Option<u32> {

@@ -1,7 +1,7 @@
 //! Manifests that are good, with what they mean; manifests that are not, with the messages; whole
 //! machines. The file's name says what it is about. `ORLOP_BLESS=1` rewrites what is expected.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,12 +25,15 @@ fn around(case: &Path, text: &str) -> Sources {
         return sources;
     }
     sources.system = Some(source("system.toml", "[volumes.data]\n"));
-    let good = source(
-        "services/db/service.toml",
-        "image = \"redis\"\ncommand = [\"/usr/bin/redis-server\"]\n",
-    );
-    let service = source("services/web/service.toml", text);
-    sources.services = BTreeMap::from([("db".to_owned(), good), ("web".to_owned(), service)]);
+    let db =
+        "image = \"redis\"\ncommand = [\"/usr/bin/redis-server\"]\nhealthcheck = { tcp = 6379 }\n";
+    let job = "image = \"redis\"\ncommand = [\"/bin/true\"]\nschedule = \"@daily\"\n";
+    for (name, text) in [("db", db), ("job", job), ("web", text)] {
+        let path = format!("services/{name}/service.toml");
+        sources
+            .services
+            .insert(name.to_owned(), source(&path, text));
+    }
     sources
 }
 
@@ -87,10 +90,8 @@ fn good_manifests_mean_what_they_say() {
         let checked = check(&around(&case, &fs::read_to_string(&case).unwrap()));
         assert_eq!(told(&checked), "", "{}", case.display());
         assert!(checked.broken.is_empty());
-        let web = checked
-            .services
-            .iter()
-            .find(|(name, _)| name.as_str() == "web");
+        let mut services = checked.services.iter();
+        let web = services.find(|(_, service)| service.folder().as_str() == "web");
         let found = match web {
             Some((_, service)) => format!("{service:#?}\n"),
             None => format!("{:#?}\n", checked.machine),
@@ -126,7 +127,7 @@ fn bad_manifests_are_told_how_to_become_good() {
             .starts_with("system_");
         assert!(broken || system, "{} runs all the same", case.display());
         assert!(
-            !checked.broken.contains_key("db"),
+            !checked.broken.contains_key("db") && !checked.broken.contains_key("job"),
             "a good service is left out"
         );
         complaints.extend(compare(&case.with_extension("txt"), &found));
@@ -169,8 +170,13 @@ fn machines_are_checked_as_a_whole() {
             writeln!(found, "broken: {name}: {sentence}").unwrap();
         }
         writeln!(found, "volumes: {:?}", checked.machine.volumes).unwrap();
+        let folders: BTreeSet<&str> = checked
+            .services
+            .values()
+            .map(|service| service.folder().as_str())
+            .collect();
         assert_eq!(
-            checked.services.len() + checked.broken.len(),
+            folders.len() + checked.broken.len(),
             sources.services.len(),
             "a service is lost"
         );

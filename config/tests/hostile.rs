@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use orlop_config::{Checked, Diagnostic, SourceFile, Sources, check};
+use orlop_config::{Checked, Diagnostic, Service, SourceFile, Sources, check};
 use proptest::prelude::*;
 
 fn check_both(text: &str) -> (Checked, Checked) {
@@ -60,7 +60,8 @@ fn assert_sound(text: &str) {
     let (service, system) = check_both(text);
     assert_inside(text, &service.diagnostics);
     assert_inside(text, &system.diagnostics);
-    assert_eq!(service.services.len() + service.broken.len(), 1);
+    let runs = service.services.values().next().map(Service::folder);
+    assert_eq!(usize::from(runs.is_some()) + service.broken.len(), 1);
     assert_eq!(service.has_errors(), !service.broken.is_empty());
 }
 
@@ -115,7 +116,50 @@ fn word() -> impl Strategy<Value = String> {
             "sysctls",
             "condition",
             "required",
+            "restart",
+            "propagate",
+            "type",
+            "remain_after_exit",
+            "readiness",
+            "start_timeout",
+            "watchdog",
             "healthcheck",
+            "test",
+            "http",
+            "expect",
+            "tcp",
+            "file",
+            "interval",
+            "retries",
+            "start_period",
+            "disable",
+            "on_unhealthy",
+            "restart_delay",
+            "restart_max_delay",
+            "start_limit",
+            "burst",
+            "retry_after",
+            "success_exit_status",
+            "restart_prevent_exit_status",
+            "restart_force_exit_status",
+            "on_failure",
+            "oom_policy",
+            "after",
+            "before",
+            "needs",
+            "schedule",
+            "cron",
+            "every",
+            "missed",
+            "overlap",
+            "scale",
+            "deploy",
+            "replicas",
+            "restart_policy",
+            "max_attempts",
+            "oneshot",
+            "notify",
+            "on-failure",
             "web",
             "nginx",
         ])
@@ -132,6 +176,9 @@ fn scalar() -> impl Strategy<Value = String> {
         Just("true".to_owned()),
         Just("2026-11-20".to_owned()),
         "\"[a-z0-9:/.@*=,~ -]{0,20}\"",
+        "\"(every |@)?[0-9*/,-]{1,5}( [0-9*/,-]{1,5}){0,5}\"",
+        "\"(fd|link|path|device|start|on-failure|http):[a-z0-9/:.]{0,9}\"",
+        (0u32..2000).prop_map(|n| n.to_string()),
         "\"[0-9]{0,5}[-:][0-9]{0,5}:?[0-9]{0,5}(/udp)?\"",
         "\"(\\./|data:|/dev/)?[a-z/.]{0,8}:/[a-z/]{0,8}(:ro|:rw|:z)?\"",
         "\"[0-9.]{0,6}[a-z]{0,3}[0-9.]{0,6}[a-z]{0,2}\"",
@@ -274,6 +321,42 @@ fn edge_28_lists_of_two_thousand_are_taken() {
     assert!(checked.diagnostics.is_empty());
     let service = checked.services.values().next().unwrap();
     assert_eq!((service.command.len(), service.tmpfs.len()), (2000, 2000));
+}
+
+#[test]
+fn edge_28_lists_of_supervision_are_bounded_too() {
+    let names: Vec<String> = (0..2000).map(|n| format!("\"path:/run/{n}\"")).collect();
+    let arguments = "\"argument\",".repeat(2000);
+    let text = format!(
+        "image = \"nginx\"\ncommand = [\"a\"]\nneeds = [{}]\nhealthcheck = {{ test = [\"CMD\", {arguments}] }}\n",
+        names.join(",")
+    );
+    let (checked, _) = check_both(&text);
+    assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
+    let service = checked.services.values().next().unwrap();
+    assert_eq!(service.supervision.needs.len(), 2000);
+    let list = |key: &str, entry: &str, count| format!("{GOOD}{key} = [{}]\n", entry.repeat(count));
+    for (key, entry) in [
+        ("needs", "\"online\","),
+        ("after", "\"a\","),
+        ("before", "\"b\","),
+        ("success_exit_status", "1,"),
+        ("restart_force_exit_status", "\"HUP\","),
+        ("on_failure", "\"reboot\","),
+        ("healthcheck = { test", "\"CMD\","),
+    ] {
+        let text = list(key, entry, 4097);
+        let text = match key.contains('{') {
+            true => text.replace("]\n", "] }\n"),
+            false => text,
+        };
+        assert_quick(&text, "4097 entries; write at most 4096");
+    }
+    assert_quick(&list("before", "\"b\",", 4096), "more errors");
+    assert_quick(&list("needs", "\"link:x\",", 4096), "more errors");
+    assert_quick(&list("success_exit_status", "7,", 4096), "more errors");
+    let expression = format!("schedule = \"{} * * * *\"\n", "1-59/2,".repeat(18_000));
+    assert_quick(&format!("{GOOD}{expression}"), "is no minute");
 }
 
 #[test]

@@ -1,53 +1,114 @@
-//! Dependencies that run in a circle: no service of it could ever be the first to start.
+//! Dependencies and orders that run in a circle: no service of it could ever be the first to start.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::Files;
+use super::{File, Files};
 use crate::ServiceName;
+use crate::tree::Place;
 
-type Graph = BTreeMap<ServiceName, BTreeSet<ServiceName>>;
+pub(super) type Graph = BTreeMap<ServiceName, BTreeSet<ServiceName>>;
 
 /// Reports each cycle once, at its first service by name; returns all services of cycles, each
 /// with the sentence.
 pub(super) fn check_cycles(files: &mut Files<'_>) -> BTreeMap<ServiceName, String> {
     let mut graph = Graph::new();
     for (name, file) in files.iter() {
-        let needs = file.draft.depends_on.iter().map(|(needed, ..)| needed);
-        let needs = needs.filter(|needed| files.contains_key(*needed)).cloned();
-        graph.insert(name.clone(), needs.collect());
+        graph.entry(name.clone()).or_default();
+        for edge in edges(name, file) {
+            if files.contains_key(edge.first) && files.contains_key(edge.second) {
+                let second = graph.entry(edge.second.clone()).or_default();
+                second.insert(edge.first.clone());
+            }
+        }
     }
     let mut cyclic = BTreeMap::new();
     for cycle in cycles(graph) {
-        let (Some(first), Some(second)) = (cycle.first(), cycle.get(1).or(cycle.first())) else {
+        let Some((sentence, name, place)) = sentence(&cycle, files) else {
             continue;
         };
-        let names: Vec<&str> = cycle
-            .iter()
-            .chain([first])
-            .map(ServiceName::as_str)
-            .collect();
-        let sentence = format!(
-            "the dependencies go in a circle, {}; remove one of them",
-            names.join(" → ")
-        );
         for name in &cycle {
             cyclic.insert(name.clone(), sentence.clone());
         }
-        if let Some(file) = files.get_mut(first)
-            && let Some((.., place)) = file
-                .draft
-                .depends_on
-                .iter()
-                .find(|(needed, ..)| needed == second)
-        {
-            file.findings.error(place, sentence);
+        if let Some(file) = files.get_mut(&name) {
+            file.findings.error(&place, sentence);
         }
     }
     cyclic
 }
 
+/// That one service starts before another one, as it is written.
+struct Edge<'f> {
+    first: &'f ServiceName,
+    second: &'f ServiceName,
+    key: &'static str,
+    place: &'f Place,
+}
+
+/// What one file says about the order.
+fn edges<'f>(name: &'f ServiceName, file: &'f File<'_>) -> impl Iterator<Item = Edge<'f>> {
+    let depends_on = file.draft.depends_on.iter();
+    let depends_on = depends_on.map(|(needed, _, place)| Edge {
+        first: needed,
+        second: name,
+        key: "depends_on",
+        place,
+    });
+    let order = file.draft.order.iter().map(|order| match order.after {
+        true => Edge {
+            first: &order.name,
+            second: name,
+            key: "after",
+            place: &order.place,
+        },
+        false => Edge {
+            first: name,
+            second: &order.name,
+            key: "before",
+            place: &order.place,
+        },
+    });
+    depends_on.chain(order)
+}
+
+/// What is said of a cycle, and where: at its first step, in the file that says it.
+fn sentence(cycle: &[ServiceName], files: &Files<'_>) -> Option<(String, ServiceName, Place)> {
+    let first = cycle.first()?;
+    let mut names = vec![first.as_str()];
+    let mut steps = Vec::new();
+    let mut reported = None;
+    let mut plain = true;
+    let successors = cycle.iter().skip(1).chain([first]);
+    for (second, first) in cycle.iter().zip(successors) {
+        let files = [second, first]
+            .into_iter()
+            .filter_map(|name| Some((name, files.get(name)?)));
+        let written =
+            files.flat_map(|(name, file)| edges(name, file).map(move |edge| (name, edge)));
+        let mut fitting = written.filter(|(_, edge)| edge.first == first && edge.second == second);
+        let (name, edge) = fitting.next()?;
+        plain &= edge.key == "depends_on";
+        steps.push(match edge.key {
+            "before" => format!("{first} before {second}"),
+            key => format!("{second} {key} {first}"),
+        });
+        reported.get_or_insert_with(|| (name.clone(), edge.place.clone()));
+        names.push(first.as_str());
+    }
+    let names = names.join(" → ");
+    let sentence = match plain {
+        _ if cycle.len() == 1 => "a service cannot wait for itself; remove it".to_owned(),
+        true => format!("the dependencies go in a circle, {names}; remove one of them"),
+        false => format!(
+            "the order goes in a circle, {names} ({}); remove one of these",
+            steps.join(", ")
+        ),
+    };
+    let (name, place) = reported?;
+    Some((sentence, name, place))
+}
+
 /// Disjoint cycles, each a shortest one from its first node by name, until none is left.
-fn cycles(mut graph: Graph) -> Vec<Vec<ServiceName>> {
+pub(super) fn cycles(mut graph: Graph) -> Vec<Vec<ServiceName>> {
     let mut found = Vec::new();
     prune(&mut graph);
     while let Some(start) = graph.keys().next().cloned() {

@@ -1,11 +1,15 @@
 //! The whole set of manifests checked together: what one file cannot know alone.
 
+mod conditions;
 mod cycles;
 mod names;
 mod ports;
+mod replicas;
+mod rescue;
 mod sources;
+mod terminals;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::parse::{Draft, MachineDraft, parse_machine, parse_service};
@@ -19,7 +23,7 @@ pub use sources::{Content, Sources};
 pub struct Checked {
     /// The machine.
     pub machine: Machine,
-    /// The services that can run.
+    /// The services that can run, each instance of a scaled one by itself.
     pub services: BTreeMap<ServiceName, Service>,
     /// The services that cannot, each with its first error's sentence (the very line that `orlop
     /// check` prints), or with the broken service that it requires.
@@ -72,11 +76,21 @@ pub fn check(sources: &Sources) -> Checked {
         .unreadable
         .keys()
         .filter(|folder| !folder.is_empty());
-    let elsewhere = misnamed.keys().chain(unread).map(String::as_str);
-    names::check_dependencies(&mut files, elsewhere);
+    let known: BTreeSet<String> = files
+        .keys()
+        .map(ServiceName::as_str)
+        .chain(misnamed.keys().chain(unread).map(String::as_str))
+        .map(str::to_owned)
+        .collect();
+    names::check_services(&mut files, &known);
     names::check_volumes(&mut files, &mut machine);
     ports::check_ports(&mut files);
+    replicas::check_names(&mut files, &known);
+    conditions::check_conditions(&mut files);
+    terminals::check_terminals(&mut files);
     let cyclic = cycles::check_cycles(&mut files);
+    rescue::check_rescues(&mut files);
+    let scales = replicas::scales(&files);
 
     let mut broken = BTreeMap::new();
     let mut services = BTreeMap::new();
@@ -116,6 +130,7 @@ pub fn check(sources: &Sources) -> Checked {
     }
     leave_out_cyclic(&mut services, &mut broken, &cyclic);
     leave_out_dependents(&mut services, &mut broken);
+    let services = replicas::expand(services, &scales);
     diagnostics.extend(by_folder.into_values().flatten());
     Checked {
         machine: machine.machine,

@@ -51,37 +51,60 @@ pub(super) fn check_images(files: &mut Files<'_>, existing: &BTreeSet<String>) {
     }
 }
 
-/// Every dependency must be a service's folder; one that is not required may be missing.
-pub(super) fn check_dependencies<'n>(
-    files: &mut Files<'_>,
-    misnamed: impl Iterator<Item = &'n str>,
-) {
-    let known: BTreeSet<String> = files
-        .keys()
-        .map(ServiceName::to_string)
-        .chain(misnamed.map(str::to_owned))
+/// Every dependency, and what `on_failure` starts, must be a service's folder. A dependency that is
+/// not required may be missing, and so may what only the order is said of, as in systemd.
+pub(super) fn check_services(files: &mut Files<'_>, known: &BTreeSet<String>) {
+    let scaled: BTreeSet<ServiceName> = files
+        .iter()
+        .filter(|(_, file)| file.draft.instances() > 1)
+        .map(|(name, _)| name.clone())
         .collect();
     for (name, file) in files.iter_mut() {
-        for (needed, how, place) in &file.draft.depends_on {
+        let draft = &file.draft;
+        let depends_on = draft.depends_on.iter();
+        let depends_on = depends_on.map(|(needed, how, place)| (needed, how.required, place));
+        let order = draft
+            .order
+            .iter()
+            .map(|order| (&order.name, false, &order.place));
+        let rescue = draft
+            .rescue
+            .iter()
+            .map(|(rescue, place)| (rescue, true, place));
+        for (needed, required, place) in depends_on.chain(order).chain(rescue) {
             if known.contains(needed.as_str()) {
                 continue;
             }
-            let others = known
-                .iter()
-                .map(String::as_str)
-                .filter(|other| *other != name.as_str());
-            let instead = match nearest(needed.as_str(), others) {
-                Some(near) => format!("write {}", quoted(near)),
-                None => "remove it, or make a folder of that name below services/".to_owned(),
+            let others = known.iter().map(String::as_str);
+            let others = others.filter(|other| *other != name.as_str());
+            let instead = match (
+                instance_of(needed, &scaled),
+                nearest(needed.as_str(), others),
+            ) {
+                (Some(of), _) => format!("write {}, which is all of its instances", quoted(of)),
+                (None, Some(near)) => format!("write {}", quoted(near)),
+                (None, None) => {
+                    "remove it, or make a folder of that name below services/".to_owned()
+                }
             };
             let message = format!("there is no service {}; {instead}", quoted(needed.as_str()));
-            if how.required {
+            if required {
                 file.findings.error(place, message);
             } else {
                 file.findings.warning(place, message);
             }
         }
     }
+}
+
+/// The scaled service that `web-2` is one of.
+fn instance_of<'n>(name: &'n ServiceName, scaled: &BTreeSet<ServiceName>) -> Option<&'n str> {
+    let (of, number) = name.as_str().rsplit_once('-')?;
+    let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    scaled
+        .contains(&ServiceName::new(of)?)
+        .then_some(of)
+        .filter(|_| digits)
 }
 
 /// Every named volume must be declared in `system.toml`. When that could not be read throughout,

@@ -2,8 +2,10 @@
 //! the reference page is printed from it.
 
 mod build;
+mod compose;
 mod machine;
 mod service;
+mod supervision;
 
 use crate::nearest::nearest;
 
@@ -57,6 +59,29 @@ macro_rules! table {
 }
 use table;
 
+/// The rows of `service.toml`, by their files.
+const SERVICE: Table = table!({
+    const PARTS: [&[Row]; 3] = [service::PROGRAM, supervision::SUPERVISION, compose::OTHERS];
+    const COUNT: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len();
+    const JOINED: [Row; COUNT] = joined(&PARTS);
+    &JOINED
+});
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const fn joined<const N: usize>(parts: &[&[Row]]) -> [Row; N] {
+    let mut rows = [not_yet("", ""); N];
+    let (mut part, mut from, mut at) = (0, 0, 0);
+    while at < N {
+        while at - from >= parts[part].len() {
+            from += parts[part].len();
+            part += 1;
+        }
+        rows[at] = parts[part][at - from];
+        at += 1;
+    }
+    rows
+}
+
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 const fn keys_of<const N: usize>(rows: &[Row]) -> [Key; N] {
     let mut keys = [not_yet("", "").key; N];
@@ -101,6 +126,16 @@ pub enum Section {
     BuildUser,
     /// `depends_on.<name>`.
     Dependency,
+    /// `healthcheck`.
+    Healthcheck,
+    /// `start_limit`.
+    StartLimit,
+    /// `schedule`.
+    Schedule,
+    /// `deploy`.
+    Deploy,
+    /// `deploy.restart_policy`.
+    RestartPolicy,
     /// `system.toml` itself.
     System,
     /// `[kernel]`.
@@ -117,11 +152,16 @@ pub enum Section {
 
 impl Section {
     /// Every section, in the order of the reference page.
-    pub const ALL: [Section; 10] = [
+    pub const ALL: [Section; 15] = [
         Section::Service,
         Section::Build,
         Section::BuildUser,
         Section::Dependency,
+        Section::Healthcheck,
+        Section::StartLimit,
+        Section::Schedule,
+        Section::Deploy,
+        Section::RestartPolicy,
         Section::System,
         Section::Kernel,
         Section::Network,
@@ -138,6 +178,11 @@ impl Section {
             Section::Build => "build",
             Section::BuildUser => "build.users.<name>",
             Section::Dependency => "depends_on.<name>",
+            Section::Healthcheck => "healthcheck",
+            Section::StartLimit => "start_limit",
+            Section::Schedule => "schedule",
+            Section::Deploy => "deploy",
+            Section::RestartPolicy => "deploy.restart_policy",
             Section::System => "system.toml",
             Section::Kernel => "[kernel]",
             Section::Network => "[network]",
@@ -161,10 +206,15 @@ impl Section {
 
     const fn table(self) -> Table {
         match self {
-            Section::Service => service::SERVICE,
+            Section::Service => SERVICE,
             Section::Build => build::BUILD,
             Section::BuildUser => build::BUILD_USER,
-            Section::Dependency => service::DEPENDENCY,
+            Section::Dependency => supervision::DEPENDENCY,
+            Section::Healthcheck => supervision::HEALTHCHECK,
+            Section::StartLimit => supervision::START_LIMIT,
+            Section::Schedule => supervision::SCHEDULE,
+            Section::Deploy => supervision::DEPLOY,
+            Section::RestartPolicy => supervision::RESTART_POLICY,
             Section::System => machine::SYSTEM,
             Section::Kernel => machine::KERNEL,
             Section::Network => machine::NETWORK,
@@ -185,7 +235,7 @@ impl Section {
         let names: Vec<&str> = supported(self).map(|key| key.name).collect();
         match names.len() {
             0 => "remove it: the section's name alone is enough".to_owned(),
-            1..=8 => format!("write one of {}", names.join(", ")),
+            1..=12 => format!("write one of {}", names.join(", ")),
             _ => "remove it, or look for the right one in docs/manifests.md".to_owned(),
         }
     }
@@ -201,6 +251,9 @@ const ALSO_KNOWN_AS: &[(&str, &str)] = &[
     ("caps", "cap_add"),
     ("capabilities", "cap_add"),
     ("cmd", "command"),
+    ("cmd", "test"),
+    ("command", "test"),
+    ("url", "http"),
     ("cpu", "cpus"),
     ("cpu_limit", "cpus"),
     ("depends", "depends_on"),
@@ -214,6 +267,16 @@ const ALSO_KNOWN_AS: &[(&str, &str)] = &[
     ("publish", "ports"),
     ("requires", "depends_on"),
     ("userns", "userns_mode"),
+    ("probe", "healthcheck"),
+    ("instances", "scale"),
+    ("replicas", "scale"),
+    ("cron", "schedule"),
+    ("timer", "schedule"),
+    ("ready", "readiness"),
+    ("watchdog_sec", "watchdog"),
+    ("restart_sec", "restart_delay"),
+    ("timeout_start_sec", "start_timeout"),
+    ("wants", "depends_on"),
     ("workdir", "working_dir"),
     ("cwd", "working_dir"),
     ("name", "hostname"),

@@ -4,11 +4,28 @@ use std::time::Duration;
 
 use super::decimal::thousandths;
 
-/// The longest duration a manifest may have.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+/// A day, the longest that a service is waited for.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// A year, the longest between two runs of a service.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// Reads one or more of `<number><us|ms|s|m|h>`.
+/// Reads one or more of `<number><us|ms|s|m|h>`, a day at the most.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    match parse(text, false)? {
+        total if total > DAY => Err("is longer than a day".to_owned()),
+        total => Ok(total),
+    }
+}
+
+/// The same with `d` for days, a year at the most.
+pub(crate) fn long_duration(text: &str) -> Result<Duration, String> {
+    match parse(text, true)? {
+        total if total > YEAR => Err("is longer than a year".to_owned()),
+        total => Ok(total),
+    }
+}
+
+fn parse(text: &str, days: bool) -> Result<Duration, String> {
     let mut rest = text;
     let mut total = Duration::ZERO;
     if !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
@@ -29,15 +46,13 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
             "s" => 1_000_000,
             "m" => 60_000_000,
             "h" => 3_600_000_000,
+            "d" if days => 86_400_000_000,
             _ => return Err("is no duration".to_owned()),
         };
         let parts = thousandths(number).ok_or("is no duration")?;
         let micros = parts.checked_mul(micros_each).ok_or("is too long")? / 1000;
         total = total.saturating_add(Duration::from_micros(micros));
         rest = next;
-    }
-    if total > LONGEST {
-        return Err("is longer than a day".to_owned());
     }
     Ok(total)
 }
@@ -58,6 +73,18 @@ mod tests {
             ("24h", 86_400_000),
         ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+    }
+
+    #[test]
+    fn longer_ones_have_days() {
+        let hours = |hours: u64| Ok(Duration::from_secs(hours * 3600));
+        assert_eq!(long_duration("7d"), hours(7 * 24));
+        assert_eq!(long_duration("1d12h"), hours(36));
+        assert_eq!(long_duration("25h"), hours(25));
+        assert_eq!(long_duration("365d"), hours(365 * 24));
+        for text in ["366d", "d", "9999999d9999999d", "1w"] {
+            assert!(long_duration(text).is_err(), "{text}");
         }
     }
 

@@ -9,7 +9,7 @@ mod shell_words;
 mod size;
 
 pub(crate) use decimal::thousandths;
-pub(crate) use duration::duration;
+pub(crate) use duration::{duration, long_duration};
 pub(crate) use ipv4::{address_with_prefix, contains, network_of, parse_ipv4};
 pub(crate) use path::{absolute, folder_relative};
 pub(crate) use shell_words::split;

@@ -72,7 +72,7 @@ pub(super) fn images(
         let folder = inputs
             .folder
             .services
-            .get(service.name.as_str())
+            .get(service.folder().as_str())
             .unwrap_or(&known.nothing);
         wanted
             .entry(service.image.as_str())
@@ -111,14 +111,14 @@ impl Known {
             let service = ready
                 .services
                 .values()
-                .find(|service| service.name.as_str() == folder.name);
+                .find(|service| service.folder().as_str() == folder.name);
             if let Some((service, build)) = service.and_then(|s| Some((s, s.build.clone()?))) {
                 builds.insert(service.image.as_str().to_owned(), (build, folder.tree()?));
             }
         }
         for service in inputs.checked.services.values() {
             if let Some(build) = service.build.clone() {
-                let folder = inputs.folder.services.get(service.name.as_str()).cloned();
+                let folder = inputs.folder.services.get(service.folder().as_str()).cloned();
                 builds.insert(
                     service.image.as_str().to_owned(),
                     (build, folder.unwrap_or_default()),

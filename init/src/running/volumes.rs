@@ -52,7 +52,7 @@ pub(super) async fn prepare(
             VolumeSource::Folder(folder) => {
                 let own = Path::new(CONFIG_ROOT)
                     .join("services")
-                    .join(service.name.as_str());
+                    .join(service.folder().as_str());
                 (own.join(folder), None)
             }
         };

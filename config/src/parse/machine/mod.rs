@@ -2,6 +2,8 @@
 
 mod network;
 
+pub(super) use network::is_link_name;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeValue;

@@ -26,10 +26,7 @@ pub(super) fn network(node: &Node<'_>, network: &mut NetworkConfig, findings: &m
     }
     let links = fields.get("links").and_then(|n| n.named(findings));
     for (name, place, node) in links.unwrap_or_default() {
-        // IFNAMSIZ holds 15 bytes; dev_valid_name() in net/core/dev.c refuses the same.
-        let bad =
-            |b: u8| b.is_ascii_whitespace() || b.is_ascii_control() || matches!(b, b'/' | b':');
-        if name.is_empty() || name.len() > 15 || name.starts_with('.') || name.bytes().any(bad) {
+        if !is_link_name(name) {
             findings.error(
                 &place,
                 format!(
@@ -42,6 +39,13 @@ pub(super) fn network(node: &Node<'_>, network: &mut NetworkConfig, findings: &m
         let link = link(&node, network.pool, findings);
         network.links.insert(name.to_owned(), link);
     }
+}
+
+/// Whether a link can be called so: IFNAMSIZ holds 15 bytes; dev_valid_name() in net/core/dev.c
+/// refuses the same.
+pub(in crate::parse) fn is_link_name(name: &str) -> bool {
+    let bad = |b: u8| b.is_ascii_whitespace() || b.is_ascii_control() || matches!(b, b'/' | b':');
+    (1..=15).contains(&name.len()) && !name.starts_with('.') && !name.bytes().any(bad)
 }
 
 /// An address that one machine can have.

@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use crate::keys::Section;
 use crate::parse::service::process::choice;
 use crate::tree::{Fields, Findings, Node, Place, quoted};
-use crate::{Condition, Dependency, ServiceName};
+use crate::{Condition, Dependency, Propagate, ServiceName};
 
 type Found = Vec<(ServiceName, Dependency, Place)>;
 
@@ -53,10 +53,13 @@ fn from_table(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
         let fields = Fields::read(table, Section::Dependency, &how.place.key, findings);
         let condition = fields.get("condition").and_then(|n| condition(n, findings));
         let required = fields.get("required").and_then(|n| n.boolean(findings));
+        let restart = fields.get("restart").and_then(|n| n.boolean(findings));
+        let propagate = fields.get("propagate").and_then(|n| propagate(n, findings));
         let dependency = Dependency {
             condition: condition.unwrap_or_default(),
             required: required.unwrap_or(true),
-            ..Dependency::default()
+            restart: restart.unwrap_or_default(),
+            propagate: propagate.unwrap_or_default(),
         };
         found.extend(name.map(|name| (name, dependency, place)));
     }
@@ -65,18 +68,39 @@ fn from_table(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
 
 fn condition(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Condition> {
     match node.string(findings)? {
-        "service_started" => return Some(Condition::Started),
-        "service_completed_successfully" => return Some(Condition::CompletedSuccessfully),
-        "service_healthy" => node.error(
-            findings,
-            "\"service_healthy\" is not supported yet, as there is no healthcheck; write \"service_started\"",
-        ),
-        text => choice(node, findings, text, &["service_started", "service_completed_successfully"]),
+        "service_started" => Some(Condition::Started),
+        "service_healthy" => Some(Condition::Healthy),
+        "service_completed_successfully" => Some(Condition::CompletedSuccessfully),
+        text => {
+            let choices = [
+                "service_started",
+                "service_healthy",
+                "service_completed_successfully",
+            ];
+            choice(node, findings, text, &choices);
+            None
+        }
     }
-    None
 }
 
-fn service_name(text: &str, place: &Place, findings: &mut Findings<'_>) -> Option<ServiceName> {
+fn propagate(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Propagate> {
+    match node.string(findings)? {
+        "none" => Some(Propagate::None),
+        "restart" => Some(Propagate::Restart),
+        "stop" => Some(Propagate::Stop),
+        text => {
+            choice(node, findings, text, &["none", "restart", "stop"]);
+            None
+        }
+    }
+}
+
+/// The name of a service's folder.
+pub(super) fn service_name(
+    text: &str,
+    place: &Place,
+    findings: &mut Findings<'_>,
+) -> Option<ServiceName> {
     let name = ServiceName::new(text);
     if name.is_none() {
         findings.error(

@@ -3,11 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use crate::scalar::absolute;
-use crate::tree::{Findings, Node, quoted};
+use crate::tree::{Findings, Node, Place, quoted};
 use crate::{DeviceGrant, Grant};
 
-pub(super) fn devices(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Vec<DeviceGrant>> {
-    let mut devices: Vec<DeviceGrant> = Vec::new();
+pub(super) fn devices(
+    node: &Node<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<Vec<(DeviceGrant, Place)>> {
+    let mut devices: Vec<(DeviceGrant, Place)> = Vec::new();
     for entry in node.list(findings)? {
         if entry.value.is_table() {
             entry.refuse(findings, "a device as a table is not supported yet");
@@ -19,14 +22,17 @@ pub(super) fn devices(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Ve
         let Some(device) = entry.parsed(findings, text, device(text)) else {
             continue;
         };
-        if devices.iter().any(|other| other.target == device.target) {
+        if devices
+            .iter()
+            .any(|(other, _)| other.target == device.target)
+        {
             let target = quoted(&device.target.to_string_lossy());
             entry.error(
                 findings,
                 format!("{target} is given a second time; keep one of the two"),
             );
         }
-        devices.push(device);
+        devices.push((device, entry.place));
     }
     Some(devices)
 }
@@ -59,7 +65,7 @@ fn device(text: &str) -> Result<DeviceGrant, &'static str> {
     })
 }
 
-fn below_dev(text: &str) -> Result<PathBuf, &'static str> {
+pub(super) fn below_dev(text: &str) -> Result<PathBuf, &'static str> {
     let path = absolute(text).map_err(|_| "is no device node below /dev")?;
     if path.starts_with("/dev") && path != Path::new("/dev") {
         Ok(path)

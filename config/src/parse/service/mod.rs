@@ -10,17 +10,23 @@ mod lists;
 mod network;
 mod ports;
 mod process;
+mod span;
+mod supervision;
 mod tmpfs;
 mod volumes;
 
 pub(crate) use image::make as build_for;
 pub(super) use process::choice;
+pub(crate) use supervision::Ordered;
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::keys::Section;
 use crate::tree::{Document, Fields, Findings, Place};
 use crate::{
-    Dependency, ImageName, Isolation, NetworkMode, PublishedPort, Service, ServiceName,
-    Supervision, UsernsMode, VolumeName,
+    Dependency, ImageName, Isolation, NetworkMode, PublishedPort, Service, ServiceName, UsernsMode,
+    VolumeName,
 };
 
 /// What one `service.toml` says, as far as it could be read, with the places of the names and
@@ -35,10 +41,27 @@ pub(crate) struct Draft {
     pub(crate) depends_on: Vec<(ServiceName, Dependency, Place)>,
     /// `ports`, ranges expanded.
     pub(crate) ports: Vec<(PublishedPort, Place)>,
+    /// The sources of `devices`.
+    pub(crate) devices: Vec<(PathBuf, Place)>,
     /// The named volumes.
     pub(crate) volumes: Vec<(VolumeName, Place)>,
+    /// `after` and `before`.
+    pub(crate) order: Vec<Ordered>,
+    /// `on_failure = "start:name"`.
+    pub(crate) rescue: Option<(ServiceName, Place)>,
+    /// `scale`, when written: how many instances.
+    pub(crate) scale: Option<(u32, Place)>,
+    /// Whether `hostname` is written, so that instances share it.
+    pub(crate) names_host: bool,
     /// The service, when enough could be read; of use only when the file has no error.
     pub(crate) service: Option<Service>,
+}
+
+impl Draft {
+    /// How many instances it has.
+    pub(crate) fn instances(&self) -> u32 {
+        self.scale.as_ref().map_or(1, |(count, _)| *count)
+    }
 }
 
 /// Reads the `service.toml` of the service called `name`.
@@ -122,6 +145,11 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
         .map(|n| depends_on::depends_on(n, findings))
         .unwrap_or_default();
 
+    let devices = fields
+        .get("devices")
+        .and_then(|n| lists::devices(n, findings))
+        .unwrap_or_default();
+    let supervised = supervision::supervised(&fields, findings);
     let user = fields
         .get("user")
         .and_then(|n| process::user(n, userns_mode, findings));
@@ -162,17 +190,14 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
             .iter()
             .map(|(name, how, _)| (name.clone(), *how))
             .collect(),
-        restart: fields
-            .get("restart")
-            .and_then(|n| process::restart(n, findings))
-            .unwrap_or_default(),
+        restart: supervised.restart,
         stop_signal: fields
             .get("stop_signal")
             .and_then(|n| process::stop_signal(n, findings))
             .unwrap_or(crate::Signal::TERM),
         stop_grace_period: fields
             .get("stop_grace_period")
-            .and_then(|n| process::stop_grace_period(n, findings))
+            .and_then(|n| span::span(n, Duration::ZERO, findings))
             .unwrap_or(process::GRACE),
         capabilities: capabilities::capabilities(&fields, isolation, findings),
         mem_limit: fields
@@ -185,10 +210,7 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
             Some(node) => limits::pids_limit(node, findings),
             None => Some(limits::PIDS),
         },
-        devices: fields
-            .get("devices")
-            .and_then(|n| lists::devices(n, findings))
-            .unwrap_or_default(),
+        devices: devices.iter().map(|(device, _)| device.clone()).collect(),
         init: fields
             .get("init")
             .and_then(|n| n.boolean(findings))
@@ -198,14 +220,22 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
             .get("control")
             .and_then(|n| lists::control(n, findings))
             .unwrap_or_default(),
-        supervision: Supervision::default(),
+        supervision: supervised.supervision,
     });
     Draft {
         image,
         builds,
         depends_on,
         ports,
+        devices: devices
+            .into_iter()
+            .map(|(device, place)| (device.source, place))
+            .collect(),
         volumes: volumes::named(&volumes),
+        order: supervised.order,
+        rescue: supervised.rescue,
+        scale: supervised.scale,
+        names_host: fields.get("hostname").is_some(),
         service,
     }
 }

@@ -1,5 +1,4 @@
-//! What runs, as whom, and how it ends: `command entrypoint user working_dir restart stop_signal
-//! stop_grace_period isolation`.
+//! What runs, as whom, and how it ends: `command entrypoint user working_dir stop_signal isolation`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,9 +7,9 @@ use toml::de::DeValue;
 
 use crate::nearest::nearest;
 use crate::parse::service::build::is_account_name;
-use crate::scalar::{absolute, duration, split};
+use crate::scalar::{absolute, split};
 use crate::tree::{Findings, Node, quoted};
-use crate::{Isolation, RestartPolicy, Signal, UserSpec, UsernsMode};
+use crate::{Isolation, Signal, UserSpec, UsernsMode};
 
 /// `stop_grace_period` when it is not written: Compose's.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
@@ -95,43 +94,6 @@ pub(super) fn working_dir(node: &Node<'_>, findings: &mut Findings<'_>) -> Optio
     node.parsed(findings, text, absolute(text))
 }
 
-pub(super) fn restart(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<RestartPolicy> {
-    // YAML reads a bare no as false, so this is what a translation of it looks like.
-    if node.value.as_bool() == Some(false) {
-        node.error(findings, "must be text in quotes; write restart = \"no\"");
-        return None;
-    }
-    let text = node.string(findings)?;
-    if let Some(tries) = text.strip_prefix("on-failure:") {
-        let digits = !tries.is_empty() && tries.bytes().all(|b| b.is_ascii_digit());
-        if let (true, Ok(tries @ 1..)) = (digits, tries.parse()) {
-            return Some(RestartPolicy::OnFailure {
-                max_retries: Some(tries),
-            });
-        }
-        node.refuse(
-            findings,
-            &format!("{} is no number of tries from 1", quoted(tries)),
-        );
-        return None;
-    }
-    match text {
-        "no" => Some(RestartPolicy::No),
-        "always" => Some(RestartPolicy::Always),
-        "on-failure" => Some(RestartPolicy::OnFailure { max_retries: None }),
-        "unless-stopped" => Some(RestartPolicy::UnlessStopped),
-        _ => {
-            choice(
-                node,
-                findings,
-                text,
-                &["no", "always", "on-failure", "unless-stopped"],
-            );
-            None
-        }
-    }
-}
-
 /// Reports a word that is none of the choices.
 pub(crate) fn choice(node: &Node<'_>, findings: &mut Findings<'_>, text: &str, choices: &[&str]) {
     let message = match nearest(text, choices.iter().copied()) {
@@ -154,18 +116,6 @@ pub(super) fn stop_signal(node: &Node<'_>, findings: &mut Findings<'_>) -> Optio
             None
         }
     }
-}
-
-pub(super) fn stop_grace_period(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Duration> {
-    if let Some(number) = node.value.as_integer() {
-        node.error(
-            findings,
-            format!("has no unit; write stop_grace_period = \"{number}s\" for seconds"),
-        );
-        return None;
-    }
-    let text = node.string(findings)?;
-    node.parsed(findings, text, duration(text))
 }
 
 pub(super) fn isolation(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Isolation> {

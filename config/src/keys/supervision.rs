@@ -1,0 +1,401 @@
+//! The keys of `service.toml` that say how a service is kept running: Compose's, and those of systemd
+//! that Compose has no word for.
+
+use super::{Row, Table, key, not_yet, table};
+
+pub(super) const SUPERVISION: &[Row] = &[
+    key(
+        "type",
+        "`service` or `oneshot`",
+        "`service` (`oneshot` with `schedule`)",
+        "A oneshot does its work and ends; those who wait for it go on once it has ended with success.",
+        "type = \"oneshot\"",
+    ),
+    key(
+        "remain_after_exit",
+        "true or false",
+        "`false`",
+        "Whether a oneshot counts as up after its success, until it is stopped.",
+        "remain_after_exit = true",
+    ),
+    key(
+        "readiness",
+        "`started`, `notify`, `fd:N` or `healthy`",
+        "`started`",
+        "When a started service is up: once its program runs; says READY=1 (sd_notify); writes a line to descriptor N, 3 or above (s6); passes its health check.",
+        "readiness = \"notify\"",
+    ),
+    key(
+        "start_timeout",
+        "duration, or `infinity`",
+        "`90s`; `infinity` for `readiness = \"started\"` and for a oneshot",
+        "How long after its launch a service may take to be up, and a oneshot to be done; then it has failed.",
+        "start_timeout = \"5m\"",
+    ),
+    key(
+        "watchdog",
+        "duration",
+        "–",
+        "The longest time between two WATCHDOG=1 (sd_notify); then the service is aborted, and `restart` decides.",
+        "watchdog = \"30s\"",
+    ),
+    key(
+        "healthcheck",
+        "table",
+        "–",
+        "How to ask the service whether it is well; see `healthcheck` below.",
+        "healthcheck = { http = \":80/\" }",
+    ),
+    key(
+        "on_unhealthy",
+        "`restart` or `none`",
+        "`restart`",
+        "What an unhealthy service is: ended, so that `restart` decides; or only shown.",
+        "on_unhealthy = \"none\"",
+    ),
+    key(
+        "restart",
+        "`no`, `always`, `unless-stopped`, `on-failure[:tries]`, `on-success`, `on-abnormal`, `on-abort` or `on-watchdog`",
+        "`always`; `no` for a oneshot",
+        "After which ends to start again; the last four are systemd's.",
+        "restart = \"on-failure:3\"",
+    ),
+    key(
+        "restart_delay",
+        "duration",
+        "`100ms`",
+        "How long to wait before the first restart in a row; each further one waits twice as long.",
+        "restart_delay = \"1s\"",
+    ),
+    key(
+        "restart_max_delay",
+        "duration",
+        "`1m`, or `restart_delay` if that is longer",
+        "The longest wait before a restart.",
+        "restart_max_delay = \"5m\"",
+    ),
+    key(
+        "restart_reset_after",
+        "duration",
+        "`10s`",
+        "Who was up for so long begins its row of restarts anew.",
+        "restart_reset_after = \"1m\"",
+    ),
+    key(
+        "start_limit",
+        "table of `{ burst, interval, retry_after }`",
+        "no limit",
+        "How many automatic restarts are too many; see `start_limit` below.",
+        "start_limit = { burst = 5, interval = \"10s\", retry_after = \"5m\" }",
+    ),
+    key(
+        "success_exit_status",
+        "list of exit codes and signals",
+        "empty",
+        "Ends that are a success beside code 0 and SIGHUP, SIGINT, SIGTERM, SIGPIPE (the signals not for a oneshot).",
+        "success_exit_status = [75, \"SIGUSR1\"]",
+    ),
+    key(
+        "restart_prevent_exit_status",
+        "list of exit codes and signals",
+        "empty",
+        "Ends after which it is not started again, whatever `restart` says.",
+        "restart_prevent_exit_status = [78]",
+    ),
+    key(
+        "restart_force_exit_status",
+        "list of exit codes and signals",
+        "empty",
+        "Ends after which it is started again, whatever `restart` says.",
+        "restart_force_exit_status = [133]",
+    ),
+    key(
+        "on_failure",
+        "list of `restart-dependents`, `start:service`, `reboot`, `poweroff`",
+        "empty",
+        "What happens when it has failed for good: by its policy or its `start_limit`.",
+        "on_failure = [\"restart-dependents\"]",
+    ),
+    key(
+        "oom_policy",
+        "`continue`, `stop` or `kill`",
+        "`continue`",
+        "When the kernel kills a process of it for want of memory: the rest goes on; is stopped; is killed at once with it.",
+        "oom_policy = \"kill\"",
+    ),
+    key(
+        "after",
+        "list of services",
+        "empty",
+        "Order only: waits for these when they are being started too, and ends before them.",
+        "after = [\"db\"]",
+    ),
+    key(
+        "before",
+        "list of services",
+        "empty",
+        "The same from the other side: these wait for it.",
+        "before = [\"db\"]",
+    ),
+    key(
+        "needs",
+        "list of `link[:name]`, `address`, `online`, `time`, `path:/…`, `device:/dev/…`",
+        "empty",
+        "What the machine must have before a start; what is lost later stops nothing.",
+        "needs = [\"online\", \"device:/dev/ttyS1\"]",
+    ),
+    key(
+        "schedule",
+        "cron expression in UTC, `every 1h`, or a table of `{ cron, every, missed, overlap }`",
+        "–",
+        "Runs it at these times instead of at the boot; see `schedule` below.",
+        "schedule = \"0 3 * * *\"",
+    ),
+    key(
+        "scale",
+        "number from 0",
+        "1",
+        "How many instances run, `web-1`, `web-2`, …; 0 defines it without starting it.",
+        "scale = 3",
+    ),
+    key(
+        "deploy",
+        "table of `{ replicas, restart_policy }`",
+        "–",
+        "Compose's other spelling of `scale` and of the restart keys.",
+        "deploy = { replicas = 3 }",
+    ),
+];
+
+pub(super) const DEPENDENCY: Table = table!(&[
+    key(
+        "condition",
+        "`service_started`, `service_healthy` or `service_completed_successfully`",
+        "`service_started`",
+        "What to wait for.",
+        "condition = \"service_started\"",
+    ),
+    key(
+        "required",
+        "true or false",
+        "`true`",
+        "Whether this service fails when the other one does.",
+        "required = false",
+    ),
+    key(
+        "restart",
+        "true or false",
+        "`false`",
+        "Whether a restart of the other one by request restarts this one too.",
+        "restart = true",
+    ),
+    key(
+        "propagate",
+        "`none`, `restart` or `stop`",
+        "`none`",
+        "What happens to this one when the other one ends by itself.",
+        "propagate = \"restart\"",
+    ),
+]);
+
+pub(super) const HEALTHCHECK: Table = table!(&[
+    key(
+        "test",
+        "text, or list that begins with `CMD`, `CMD-SHELL` or `NONE`",
+        "–",
+        "A program of the image, which passes with exit code 0; text and `CMD-SHELL` are run by its `/bin/sh -c`.",
+        "test = [\"CMD\", \"/usr/bin/redis-cli\", \"ping\"]",
+    ),
+    key(
+        "http",
+        "`http://localhost:port/path` or `:port/path`",
+        "–",
+        "A GET inside of the container; needs no program in the image.",
+        "http = \":80/\"",
+    ),
+    key(
+        "expect",
+        "status, or range of them",
+        "`200-399`",
+        "The answers to `http` that pass.",
+        "expect = \"200-299\"",
+    ),
+    key(
+        "tcp",
+        "port",
+        "–",
+        "A connection to that port inside of the container.",
+        "tcp = 6379",
+    ),
+    key(
+        "file",
+        "absolute path",
+        "–",
+        "Passes once that file exists in the container.",
+        "file = \"/run/ready\"",
+    ),
+    key(
+        "interval",
+        "duration",
+        "`30s`",
+        "From the end of one check to the next.",
+        "interval = \"10s\"",
+    ),
+    key(
+        "timeout",
+        "duration",
+        "`30s`",
+        "A check that takes longer has failed.",
+        "timeout = \"5s\"",
+    ),
+    key(
+        "retries",
+        "number from 1",
+        "3",
+        "So many failures in a row make it unhealthy.",
+        "retries = 3",
+    ),
+    key(
+        "start_period",
+        "duration",
+        "`0s`",
+        "Failures so soon after the start do not count.",
+        "start_period = \"30s\"",
+    ),
+    key(
+        "start_interval",
+        "duration",
+        "`5s`",
+        "The interval within `start_period`.",
+        "start_interval = \"1s\"",
+    ),
+    key(
+        "disable",
+        "true or false",
+        "`false`",
+        "Turns the check off, as `test = [\"NONE\"]` does.",
+        "disable = true",
+    ),
+]);
+
+pub(super) const START_LIMIT: Table = table!(&[
+    key(
+        "burst",
+        "number from 1",
+        "5",
+        "So many automatic restarts within `interval` are allowed; one more, and the service has failed.",
+        "burst = 5",
+    ),
+    key(
+        "interval",
+        "duration",
+        "`10s`",
+        "How far back restarts are counted.",
+        "interval = \"10s\"",
+    ),
+    key(
+        "retry_after",
+        "duration",
+        "never",
+        "How long after that it is tried once more.",
+        "retry_after = \"5m\"",
+    ),
+]);
+
+pub(super) const SCHEDULE: Table = table!(&[
+    key(
+        "cron",
+        "text: minute, hour, day, month, weekday; or `@hourly`, `@daily`, …",
+        "–",
+        "When it is due, in UTC, as in crontab(5).",
+        "cron = \"0 3 * * *\"",
+    ),
+    key(
+        "every",
+        "duration, days too",
+        "–",
+        "How long from one time to the next, whatever the clock says.",
+        "every = \"1h\"",
+    ),
+    key(
+        "missed",
+        "`skip` or `run`",
+        "`skip`",
+        "What becomes of times that the clock jumped over: nothing; or one run at once for all of them.",
+        "missed = \"run\"",
+    ),
+    key(
+        "overlap",
+        "`skip`, `queue` or `restart`",
+        "`skip`",
+        "When it is due and the last run still goes on: passed over; run once more after it; that run is stopped.",
+        "overlap = \"queue\"",
+    ),
+]);
+
+pub(super) const DEPLOY: Table = table!(&[
+    key(
+        "replicas",
+        "number from 0",
+        "1",
+        "The same as `scale`.",
+        "replicas = 3",
+    ),
+    key(
+        "restart_policy",
+        "table",
+        "–",
+        "The same as `restart` and its kin; see `deploy.restart_policy` below.",
+        "restart_policy = { condition = \"on-failure\", max_attempts = 3 }",
+    ),
+    not_yet(
+        "endpoint_mode",
+        "remove it: each instance has an address of its own",
+    ),
+    not_yet("labels", "remove it, or keep them as # comments"),
+    not_yet("mode", "remove it, and write replicas = 3 for three of it"),
+    not_yet("placement", "remove it: there is one machine"),
+    not_yet(
+        "resources",
+        "write its limits as mem_limit = \"512m\", cpus = 0.5 and pids_limit = 100",
+    ),
+    not_yet(
+        "rollback_config",
+        "remove it: nothing is updated step by step yet",
+    ),
+    not_yet(
+        "update_config",
+        "remove it: nothing is updated step by step yet",
+    ),
+]);
+
+pub(super) const RESTART_POLICY: Table = table!(&[
+    key(
+        "condition",
+        "`any`, `on-failure` or `none`",
+        "`any`",
+        "`restart` as `always`, `on-failure` or `no`.",
+        "condition = \"on-failure\"",
+    ),
+    key(
+        "delay",
+        "duration",
+        "`100ms`",
+        "The same as `restart_delay`.",
+        "delay = \"5s\"",
+    ),
+    key(
+        "max_attempts",
+        "number from 1",
+        "no limit",
+        "So many restarts in a row, then it has failed.",
+        "max_attempts = 3",
+    ),
+    key(
+        "window",
+        "duration",
+        "`10s`",
+        "The same as `restart_reset_after`.",
+        "window = \"1m\"",
+    ),
+]);
