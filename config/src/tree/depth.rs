@@ -13,6 +13,9 @@ const DOTS: usize = 16;
 
 /// The first key with too many dots, if any.
 pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
+    if is_plainly_shallow(text) {
+        return None;
+    }
     let (mut dots, mut start) = (0, 0);
     for token in Source::new(text).lex() {
         match token.kind() {
@@ -36,6 +39,27 @@ pub(crate) fn too_deep(text: &str) -> Option<Range<usize>> {
     None
 }
 
+/// Whether no line has so many dots that a key could, which a look at each byte tells: an eighth of
+/// the check's time less than reading every file's tokens twice. What spans lines is left to those.
+fn is_plainly_shallow(text: &str) -> bool {
+    text.split('\n').all(|line| {
+        let line = line.as_bytes();
+        let (mut dots, mut quotes, mut last) = (0, 0, 0);
+        for &byte in line.iter().take_while(|_| line.first() != Some(&b'#')) {
+            match byte {
+                b'.' => dots += 1,
+                b'"' | b'\'' if byte == last => quotes += 1,
+                _ => quotes = 0,
+            }
+            if dots > DOTS || quotes == 2 {
+                return false;
+            }
+            last = byte;
+        }
+        true
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +71,16 @@ mod tests {
             too_deep(&format!("a.b = \"{dots}\" # {dots}\n'{dots}' = 0.5")),
             None
         );
+    }
+
+    #[test]
+    fn a_key_over_lines_is_counted_as_one() {
+        for quotes in ["\"\"\"", "'''"] {
+            let part = format!("a.{quotes}\n{quotes}.");
+            assert!(!is_plainly_shallow(&part), "{part}");
+            assert!(too_deep(&format!("{}a = 1", part.repeat(9))).is_some());
+        }
+        assert!(is_plainly_shallow("a = \"\"\nb = ''\nc = \"it's\"\n"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Byte offsets of a manifest as lines and columns, and text made fit to be shown.
 
+use std::cell::OnceCell;
 use std::ops::Range;
 
 /// How much of a long line is shown, in characters.
@@ -10,7 +11,8 @@ const SHOWN: usize = 120;
 pub(crate) struct Text<'a> {
     pub(crate) path: &'a str,
     pub(crate) text: &'a str,
-    starts: Vec<usize>,
+    /// Found when the first place is shown: a file without a finding needs none.
+    starts: OnceCell<Vec<usize>>,
 }
 
 /// Where a span lies and how its line is shown.
@@ -26,20 +28,28 @@ impl<'a> Text<'a> {
     pub(crate) fn new(path: &'a str, text: &'a str) -> Self {
         // A byte order mark is no character of the first line.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let newlines = text.bytes().enumerate().filter(|&(_, b)| b == b'\n');
-        let starts = std::iter::once(0)
-            .chain(newlines.map(|(at, _)| at + 1))
-            // What follows the last newline is a line only when there is something.
-            .filter(|&start| start == 0 || start < text.len())
-            .collect();
+        let starts = OnceCell::new();
         Self { path, text, starts }
+    }
+
+    fn starts(&self) -> &[usize] {
+        self.starts.get_or_init(|| {
+            let newlines = self.text.match_indices('\n');
+            std::iter::once(0)
+                .chain(newlines.map(|(at, _)| at + 1))
+                // What follows the last newline is a line only when there is something.
+                .filter(|&start| start == 0 || start < self.text.len())
+                .collect()
+        })
     }
 
     /// The line of an offset, counted from 0, and where it starts.
     fn line_of(&self, offset: usize) -> (usize, usize) {
-        let index = self.starts.partition_point(|&start| start <= offset);
-        let line = index.saturating_sub(1);
-        (line, self.starts.get(line).copied().unwrap_or(0))
+        let starts = self.starts();
+        let line = starts
+            .partition_point(|&start| start <= offset)
+            .saturating_sub(1);
+        (line, starts.get(line).copied().unwrap_or(0))
     }
 
     /// The line of an offset, counted from 1.
