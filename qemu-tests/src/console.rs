@@ -34,6 +34,15 @@ impl Console {
         typed.with_context(|| format!("type {line:?}"))
     }
 
+    /// Types these characters and nothing else, such as Ctrl-S.
+    ///
+    /// # Errors
+    /// When the machine is gone.
+    pub fn type_raw(&mut self, text: &str) -> Result<()> {
+        let typed = self.stream.write_all(text.as_bytes());
+        typed.with_context(|| format!("type {text:?}"))
+    }
+
     /// Waits for `wanted` and gives what came before it since the last call.
     ///
     /// # Errors

@@ -133,9 +133,25 @@ impl Witness {
     /// # Errors
     /// When it ends with anything but 0, or is not heard of within [`HANG_LIMIT`].
     pub fn run(&mut self, line: &str) -> Result<String> {
+        self.tell(line)?;
+        self.hear(line)
+    }
+
+    /// Begins such a line; [`Witness::hear`] waits for its end.
+    ///
+    /// # Errors
+    /// When the machine is gone.
+    pub fn tell(&mut self, line: &str) -> Result<()> {
         assert!(!line.contains('\n'), "one line: {line:?}");
         let sent = self.stream.write_all(format!("{line}\n").as_bytes());
-        sent.with_context(|| format!("tell the witness {line:?}"))?;
+        sent.with_context(|| format!("tell the witness {line:?}"))
+    }
+
+    /// What the line that was told has printed.
+    ///
+    /// # Errors
+    /// As [`Witness::run`].
+    pub fn hear(&mut self, line: &str) -> Result<String> {
         let mut said = String::new();
         loop {
             let from = said.len();
