@@ -29,7 +29,8 @@ soak:
 		ORLOP_STEPS=$${ORLOP_STEPS:-100000000} .ci/test
 
 # How long ten isolated services take, beside the kernel's own price; writes docs/benchmarks.md.
-# ROUNDS= boots of each variant. BENCH=engines only compares a launch with other container engines.
+# ROUNDS= boots of each variant. BENCH=engines only compares a launch with other container engines,
+# BENCH=restarts only what becomes of killed processes with other supervisors.
 bench:
 	@.ci/setup bench
 	@$(MAKE) --no-print-directory programs

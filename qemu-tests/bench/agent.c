@@ -7,12 +7,16 @@
  * It looks for the payloads every 100 ms: readings are the payloads' own, so that only costs the
  * little that a look takes, and costs all variants the same.
  *
- * Kernel command line: rdinit=/bench/agent [settle_ms=3000] -- /init [arguments] */
+ * With restart_ms it kills each payload that long after the tenth began, and reports how long after
+ * the kill its replacement's main() began.
+ *
+ * Kernel command line: rdinit=/bench/agent [settle_ms=3000] [restart_ms=2000] -- /init [arguments] */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/mount.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,9 +173,54 @@ static int print_isolation(const char *pid)
 	return 0;
 }
 
+static int known[2 * SERVICES], known_count;
+
+static int is_known(const char *pid)
+{
+	for (int i = 0; i < known_count; i++)
+		if (known[i] == atoi(pid))
+			return 1;
+	return 0;
+}
+
+static int learn(const char *pid)
+{
+	if (is_payload(pid) && !is_known(pid) && known_count < 2 * SERVICES)
+		known[known_count++] = atoi(pid);
+	return 0;
+}
+
+/* Nobody is killed within the first second of another: PID 1 is idle when it hears of it. */
+enum { REST_MS = 200, REPLACE_MS = 10000 };
+
+/* Kills every payload once; the replacement says itself when it began. */
+static void restart_each(void)
+{
+	every_process(learn);
+	for (int i = 0; i < SERVICES && i < known_count; i++) {
+		int before = known_count;
+		long long killed = now_us();
+
+		kill(known[i], SIGKILL);
+		while (known_count == before && now_us() < killed + REPLACE_MS * 1000LL) {
+			sleep_ms(LOOK_MS);
+			every_process(learn);
+		}
+		if (known_count == before) {
+			dprintf(out, "error no replacement of process %d\n", known[i]);
+		} else {
+			char pid[16];
+
+			snprintf(pid, sizeof pid, "%d", known[before]);
+			dprintf(out, "restart_us %lld\n", atoll(content(pid, "comm") + 1) - killed);
+		}
+		sleep_ms(REST_MS);
+	}
+}
+
 static void agent(int hand_over)
 {
-	const char *settle = getenv("settle_ms");
+	const char *settle = getenv("settle_ms"), *restart = getenv("restart_ms");
 	long long handed_over = 0, until;
 
 	out = open("/bench/serial", O_WRONLY | O_NOCTTY);
@@ -180,7 +229,9 @@ static void agent(int hand_over)
 	until = now_us() + GIVE_UP_MS * 1000LL;
 	while (every_process(is_payload) < SERVICES && now_us() < until)
 		sleep_ms(LOOK_MS);
-	sleep_ms(settle ? atoi(settle) : SETTLE_MS);
+	sleep_ms(restart ? atoi(restart) : settle ? atoi(settle) : SETTLE_MS);
+	if (restart)
+		restart_each();
 	dprintf(out, "handover_us %lld\n", handed_over);
 	every_process(print_ready);
 	every_process(print_cpu);

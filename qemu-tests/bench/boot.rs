@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
+use crate::figures::Spread;
 use crate::variant::Variant;
 
 /// How many payloads a boot ends with.
@@ -73,6 +74,8 @@ pub(crate) struct Sample {
     pub(crate) ready: Vec<u64>,
     /// What each payload's process has used of a CPU since its clone3.
     pub(crate) launch_cpu: Vec<u64>,
+    /// Microseconds from each kill to the first reading of the replacement.
+    pub(crate) restarts: Vec<u64>,
     /// What a payload is: namespaces, capabilities, filter, mounts.
     pub(crate) isolation: Vec<String>,
     /// KiB of proportional set size by process name; PID 1 first.
@@ -90,6 +93,12 @@ impl Sample {
         milliseconds(last.saturating_sub(self.handed_over))
     }
 
+    /// The middle one of its replacements, milliseconds.
+    pub(crate) fn restart_ms(&self) -> Option<f64> {
+        let all = self.restarts.iter().map(|micros| milliseconds(*micros));
+        Spread::of(all).map(|spread| spread.median)
+    }
+
     /// What all launches have used of a CPU between clone3 and the program, milliseconds.
     pub(crate) fn launches_ms(&self) -> f64 {
         milliseconds(self.launch_cpu.iter().sum())
@@ -102,7 +111,7 @@ impl Sample {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds of minutes")]
-fn milliseconds(micros: u64) -> f64 {
+pub(crate) fn milliseconds(micros: u64) -> f64 {
     micros as f64 / 1000.0
 }
 
@@ -138,12 +147,14 @@ impl Boot<'_> {
 
     /// The kernel's command line: as `orlop build` writes it, then the agent.
     pub(crate) fn cmdline(&self) -> String {
-        let settle = match self.variant.settle_ms {
-            Some(ms) => format!(" settle_ms={ms}"),
-            None => String::new(),
-        };
+        let waits = [
+            ("settle_ms", self.variant.settle_ms),
+            ("restart_ms", self.variant.restart_ms),
+        ];
+        let waits = waits.map(|(name, ms)| ms.map(|ms| format!(" {name}={ms}")));
+        let waits: String = waits.into_iter().flatten().collect();
         format!(
-            "console=ttyS0 quiet panic=-1 rdinit=/bench/agent{settle} -- {}",
+            "console=ttyS0 quiet panic=-1 rdinit=/bench/agent{waits} -- {}",
             self.variant.init
         )
     }
@@ -161,6 +172,10 @@ impl Sample {
                 "service_cpu_us" => {
                     self.launch_cpu
                         .push(rest.parse().context("read a service's CPU time")?);
+                }
+                "restart_us" => {
+                    let micros = rest.parse().context("read a replacement's time")?;
+                    self.restarts.push(micros);
                 }
                 "isolation" => self.isolation.push(rest.to_owned()),
                 "pss" => {

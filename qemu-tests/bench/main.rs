@@ -14,8 +14,11 @@ mod engines;
 mod figures;
 mod host;
 mod machines;
+mod many;
+mod peers;
 mod programs;
 mod report;
+mod restart_figures;
 mod variant;
 
 use std::io::Write as _;
@@ -24,10 +27,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use boot::{Boot, Clock, Sample};
-use variant::{MEMORY, VARIANTS, Variant};
+use many::Many;
+use restart_figures::RestartRow;
+use variant::{MEMORY, RESTARTS, VARIANTS, Variant};
 
 /// Rounds when `ROUNDS` does not say otherwise: about five minutes on two cores.
 const ROUNDS: usize = 7;
+/// Rounds of the restarts, of ten each.
+const RESTART_ROUNDS: usize = 3;
 
 /// Rounds of the engines: they take seconds.
 const ENGINE_ROUNDS: usize = 25;
@@ -46,6 +53,12 @@ fn main() -> Result<()> {
     let extra = programs::build(&sources, &work)?;
     say("building the machines")?;
     let machines = machines::build(&work)?;
+    peers::build(&machines)?;
+    if std::env::args().nth(1).as_deref() == Some("restarts") {
+        let (restarts, many) = supervision(&machines, &extra, &work)?;
+        say(&report::restart_table(&restarts)?)?;
+        return say(&report::many_table(&many));
+    }
     let mut samples: Vec<(&Variant, Sample)> = Vec::new();
     for round in 0..rounds {
         let mut order: Vec<&Variant> = VARIANTS.iter().collect();
@@ -74,15 +87,17 @@ fn main() -> Result<()> {
         counted.push((variant, sample));
     }
     let engines = engines(&sources, &work)?;
-    let figures = figures::Figures::of(&samples, &counted, &memory)?;
-    let sizes = machines::sizes(&machines, &runtime())?;
-    let text = report::write(
-        &figures,
-        &engines,
-        &sizes,
-        &host::describe(&machines)?,
+    let (restarts, many) = supervision(&machines, &extra, &work)?;
+    let all = report::Measured {
+        figures: figures::Figures::of(&samples, &counted, &memory)?,
+        restarts,
+        many,
+        engines,
+        sizes: machines::sizes(&machines, &runtime())?,
+        host: host::describe(&machines)?,
         rounds,
-    )?;
+    };
+    let text = report::write(&all)?;
     let page = sources.join("../../docs/benchmarks.md");
     std::fs::write(&page, text.page).context("write docs/benchmarks.md")?;
     say(&text.terminal)
@@ -93,6 +108,46 @@ fn engines(sources: &Path, work: &Path) -> Result<engines::Engines> {
     say("container engines on this workstation")?;
     let engine = runtime().join("examples/engine");
     engines::measure(sources, work, &engine, ENGINE_ROUNDS)
+}
+
+/// Restarts and a thousand services; `make bench BENCH=restarts` measures nothing else.
+fn supervision(machines: &Path, extra: &Path, work: &Path) -> Result<(Vec<RestartRow>, Many)> {
+    let (samples, counted) = restarts(machines, extra, work)?;
+    say("a thousand services")?;
+    let many = many::run(&programs::payload(work))?;
+    Ok((restart_figures::rows(&samples, &counted)?, many))
+}
+
+/// What each boot of a variant has shown.
+type Samples = Vec<(&'static Variant, Sample)>;
+
+/// Every supervisor's replacements, in rounds as the boots are; and once more by instructions, of
+/// those that isolate.
+fn restarts(machines: &Path, extra: &Path, work: &Path) -> Result<(Samples, Samples)> {
+    let one = |variant: &'static Variant, clock, what: &str| -> Result<_> {
+        let sample = boot(machines, extra, work, variant, clock)?;
+        let middle = sample.restart_ms().context("nobody was killed")?;
+        say(&format!("{what} {:16} {middle:7.1}", variant.title))?;
+        Ok((variant, sample))
+    };
+    let mut samples = Vec::new();
+    for round in 0..RESTART_ROUNDS {
+        let mut order: Vec<&Variant> = RESTARTS.iter().collect();
+        order.rotate_left(round % RESTARTS.len());
+        let what = format!("restarts, round {} of {RESTART_ROUNDS}, ms:", round + 1);
+        for variant in order {
+            samples.push(one(variant, Clock::Wall, &what)?);
+        }
+    }
+    let isolating = RESTARTS.iter().filter(|variant| variant.machine == "none");
+    let counted = isolating.map(|variant| {
+        one(
+            variant,
+            Clock::Instructions,
+            "restart, million instructions:",
+        )
+    });
+    Ok((samples, counted.collect::<Result<_>>()?))
 }
 
 /// Where `make programs` puts the machine's static programs.

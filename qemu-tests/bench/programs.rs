@@ -76,7 +76,8 @@ pub(crate) fn compile(sources: &[PathBuf], program: &Path) -> Result<()> {
     Ok(())
 }
 
-fn archive(root: &Path, out: &Path) -> Result<PathBuf> {
+/// The folder as the kernel unpacks it, everything root's.
+pub(crate) fn archive(root: &Path, out: &Path) -> Result<PathBuf> {
     let file = fs::File::create(out).with_context(|| format!("make {}", out.display()))?;
     let script = "find . -print | LC_ALL=C sort | cpio --create --format=newc --owner=0:0 --quiet";
     let status = Command::new("sh")

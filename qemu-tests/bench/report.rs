@@ -4,11 +4,14 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
+use crate::RESTART_ROUNDS;
 use crate::boot::{Boot, Clock, QEMU};
 use crate::engines::{Engines, ORLOP};
 use crate::figures::{Figures, Row, Spread};
 use crate::machines::Sizes;
-use crate::variant::MEMORY;
+use crate::many::{Many, SERVICES};
+use crate::restart_figures::RestartRow;
+use crate::variant::{MEMORY, RESTARTS};
 
 /// The page, with `{name}` for what a run puts in.
 const PAGE: &str = include_str!("benchmarks.md.in");
@@ -27,15 +30,34 @@ pub(crate) struct Text {
     pub(crate) page: String,
 }
 
+/// Everything that the page tells.
+#[derive(Debug)]
+pub(crate) struct Measured {
+    pub(crate) figures: Figures,
+    pub(crate) restarts: Vec<RestartRow>,
+    pub(crate) many: Many,
+    pub(crate) engines: Engines,
+    pub(crate) sizes: Sizes,
+    /// What it was taken on: what, which.
+    pub(crate) host: Vec<(String, String)>,
+    /// How often each variant was booted.
+    pub(crate) rounds: usize,
+}
+
 /// Writes both.
-pub(crate) fn write(
-    figures: &Figures,
-    engines: &Engines,
-    sizes: &Sizes,
-    host: &[(String, String)],
-    rounds: usize,
-) -> Result<Text> {
+pub(crate) fn write(measured: &Measured) -> Result<Text> {
+    let Measured {
+        figures,
+        restarts,
+        many,
+        engines,
+        sizes,
+        host,
+        rounds,
+    } = measured;
     let ready = ready_table(figures)?;
+    let restarts = restart_table(restarts)?;
+    let many = many_table(many);
     let sizes = size_table(figures, sizes)?;
     let parts = parts_table(figures)?;
     let isolation = isolation_table(figures)?;
@@ -47,6 +69,9 @@ pub(crate) fn write(
     let put_in = [
         ("{rounds}", rounds.to_string()),
         ("{ready}", ready.clone()),
+        ("{restart_rounds}", RESTART_ROUNDS.to_string()),
+        ("{restarts}", restarts.clone()),
+        ("{many}", many.clone()),
         ("{sizes}", sizes.clone()),
         ("{parts}", parts.clone()),
         ("{isolation}", isolation),
@@ -60,7 +85,8 @@ pub(crate) fn write(
     }
     let terminal = format!(
         "\nFrom the hand-over until ten services run, milliseconds: median (least–most) of {rounds}\n\n\
-         {ready}\nWhere it goes, milliseconds\n\n{parts}\nWhat is always there\n\n{sizes}\n\
+         {ready}\nFrom SIGKILL of a main process until its replacement begins\n\n{restarts}\n\
+         A thousand services\n\n{many}\nWhere it goes, milliseconds\n\n{parts}\nWhat is always there\n\n{sizes}\n\
          A launch on the workstation itself\n\n{engines}\n\
          docs/benchmarks.md has been written anew."
     );
@@ -96,6 +122,41 @@ fn ready_table(figures: &Figures) -> Result<String> {
         )?;
     }
     Ok(table)
+}
+
+pub(crate) fn restart_table(rows: &[RestartRow]) -> Result<String> {
+    let mut table = String::from(
+        "| PID 1 | SIGKILL to the replacement, ms | ÷ floor | instructions, 10⁶ | ÷ floor |\n\
+         |---|---|---|---|---|\n",
+    );
+    let floor = rows.first().and_then(|row| row.counted);
+    for row in rows {
+        let ratio = row.to_floor.and(row.counted.zip(floor));
+        writeln!(
+            table,
+            "| {} | {} | {} | {} | {} |",
+            row.title,
+            spread(Some(row.all), 1),
+            spread(row.to_floor, 2),
+            row.counted
+                .map_or("–".to_owned(), |counted| format!("{counted:.2}")),
+            ratio.map_or("–".to_owned(), |(own, floor)| format!(
+                "{:.2}",
+                own / floor
+            )),
+        )?;
+    }
+    Ok(table)
+}
+
+pub(crate) fn many_table(many: &Many) -> String {
+    format!(
+        "| what | ms |\n|---|---|\n\
+         | hand-over to PID 1 until {SERVICES} services are up, each after the one above it in a tree | {} |\n\
+         | the longest time that PID 1's loop was away meanwhile | {:.1} |\n",
+        many.all_up_ms,
+        many.away.as_secs_f64() * 1000.0
+    )
 }
 
 /// Milliseconds of modules that the services wait for: batch `boot`, and `network` when they have a
@@ -217,7 +278,7 @@ fn commands(figures: &Figures) -> String {
     text.push_str(&shown(Clock::Instructions.arguments()));
     text.push_str("\n\n");
     let variants = figures.rows.iter().map(|row| row.variant);
-    for variant in variants.chain([&MEMORY]) {
+    for variant in variants.chain([&MEMORY]).chain(&RESTARTS) {
         let nowhere = std::path::Path::new("");
         let boot = Boot {
             machine: nowhere,

@@ -112,6 +112,13 @@ impl MachineBuilder {
         self
     }
 
+    /// With PID 1's waits in the trace of the witness, for [`crate::trace::longest_away`].
+    #[must_use]
+    pub fn witness_waits(self) -> Self {
+        // The kernel hands a word that it does not know to the first process as a variable.
+        self.witness().append("witness_waits=1")
+    }
+
     /// With these words on the kernel's command line.
     #[must_use]
     pub fn append(mut self, words: &str) -> Self {

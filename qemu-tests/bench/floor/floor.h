@@ -25,6 +25,7 @@ struct service {
 	int netlink;        /* a NETLINK_ROUTE socket of `net` */
 	int out[2], err[2]; /* pipes */
 	int report;         /* reading end; its end is execve */
+	pid_t pid;          /* the main process */
 };
 
 /* Where things are, and whether cgroups have limits: init.c in a machine, native.c on the workstation. */

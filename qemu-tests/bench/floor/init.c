@@ -218,6 +218,20 @@ static void start_services(int proc, int bridged, pid_t network)
 	}
 }
 
+/* A main process has ended: its launch once more, with all that is kept for the service. */
+static void restart(pid_t ended, int proc, int bridged)
+{
+	for (int i = 0; i < SERVICES; i++) {
+		struct service *service = &services[i];
+
+		if (service->pid != ended)
+			continue;
+		close(service->report);
+		launch(service, proc, bridged);
+		return;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int bridged = argc > 1 && strcmp(argv[1], "bridge") == 0;
@@ -245,5 +259,5 @@ int main(int argc, char **argv)
 		;
 	say("modules boot %lld network %lld machine %lld us", spent[0], spent[1], spent[2]);
 	for (;;)
-		waitpid(-1, NULL, 0);
+		restart(waitpid(-1, NULL, 0), proc, bridged);
 }

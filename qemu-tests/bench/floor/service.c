@@ -219,4 +219,5 @@ void launch(struct service *service, int proc, int bridged)
 		become(service, proc, bridged);
 	close(report[1]);
 	service->report = report[0];
+	service->pid = pid;
 }

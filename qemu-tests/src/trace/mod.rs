@@ -1,11 +1,13 @@
 //! The kernel's own account of a run: its tracepoints, as trace_pipe prints them
 //! (Documentation/trace/ftrace.rst), and what must hold in it.
 
+mod away;
 mod parse;
 mod story;
 
 use std::time::Duration;
 
+pub use away::longest_away;
 pub use parse::parse;
 pub use story::{Life, Story};
 
@@ -49,6 +51,10 @@ pub enum What {
         /// Which of both.
         populated: bool,
     },
+    /// The actor, PID 1, begins to wait for something to happen (epoll_wait(2)).
+    Waits,
+    /// It goes on.
+    GoesOn,
     /// The test's own words.
     Mark(String),
 }

@@ -57,6 +57,9 @@ fn what(event: &str, values: &str) -> Option<What> {
             cgroup: value("path")?.to_owned(),
             populated: value("val")? == "1",
         },
+        // Which calls are recorded is the witness's choice.
+        "sys_enter" => What::Waits,
+        "sys_exit" => What::GoesOn,
         "tracing_mark_write" => What::Mark(values.trim_end().to_owned()),
         _ => return None,
     })

@@ -78,7 +78,7 @@ impl Story {
                 }
                 What::Signal { number, target } => story.signals.push((*at, *number, *target)),
                 What::Mark(words) => story.marks.push((*at, words.clone())),
-                What::Fork { .. } => {}
+                What::Fork { .. } | What::Waits | What::GoesOn => {}
             }
         }
         story
