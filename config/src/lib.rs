@@ -5,6 +5,7 @@
 //! very same code, so both say the same sentence.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod check;
 mod cron;
 mod diagnostic;
@@ -19,6 +20,7 @@ mod supervision;
 mod tree;
 mod value;
 
+pub use audit::{Allowance, Reach, audit};
 pub use check::{Checked, Content, Sources, check};
 pub use cron::Cron;
 pub use diagnostic::{Diagnostic, Severity, SourceFile};

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::Result;
 use orlop_config::{Checked, Severity};
 
+use crate::audit::summary;
 use crate::machine_folder::MachineFolder;
 
 /// Checks the machine in `dir` and prints what it finds to stderr. Returns the exit code: 1 when
@@ -23,6 +24,7 @@ pub fn check(dir: &Path) -> Result<u8> {
             "{count} service{}, no errors\n",
             if count == 1 { "" } else { "s" }
         );
+        text += &summary(&orlop_config::audit(&checked.services)).unwrap_or_default();
     }
     // A closed stderr changes nothing of the exit code.
     let _ = std::io::stderr().write_all(text.as_bytes());

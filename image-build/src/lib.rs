@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apt;
+mod audit;
 pub mod boot_json;
 mod build;
 pub mod build_info;
@@ -33,6 +34,7 @@ pub mod runtime;
 pub mod system;
 pub mod tree;
 
+pub use audit::{AuditOptions, audit};
 pub use build::build;
 pub use build_info::{BuildInfo, ForwardedPort};
 pub use catalogue::{CatalogueService, catalogue};

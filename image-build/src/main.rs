@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use orlop_control::client::Client;
 use orlop_control::verbs;
 use orlop_image_build::run::{RunOptions, place, run};
-use orlop_image_build::{BuildOptions, build, check, new};
+use orlop_image_build::{AuditOptions, BuildOptions, audit, build, check, new};
 
 /// Machines whose services are containers: write, check, build and run them
 #[derive(Debug, Parser)]
@@ -36,6 +36,8 @@ enum Command {
         #[arg(default_value = ".")]
         dir: PathBuf,
     },
+    /// Tell what each service is granted, what that allows, and the stricter line
+    Audit(AuditOptions),
     /// Make the kernel, the initramfs and the system image in DIR/build
     Build(BuildArguments),
     /// Boot a machine in QEMU, its console in the terminal
@@ -83,6 +85,7 @@ fn perform(orlop: Orlop) -> Result<u8> {
     match orlop.command {
         Command::New { dir } => new(&dir)?,
         Command::Check { dir } => return check(&dir),
+        Command::Audit(options) => return audit(&options),
         Command::Build(arguments) => {
             let options = BuildOptions {
                 update: arguments.update,

@@ -1,0 +1,110 @@
+//! Capabilities beyond what the isolation holds by itself (capabilities(7)).
+
+use super::{Found, Reach};
+use crate::{Capability, Isolation, Service, UsernsMode};
+
+pub(super) fn look(service: &Service, found: &mut Found<'_>) {
+    let expected: Vec<Capability> = match service.isolation {
+        Isolation::Restricted => Vec::new(),
+        Isolation::Baseline => Capability::baseline().collect(),
+        // What it holds is told once.
+        Isolation::Privileged => return,
+    };
+    let of_the_machine = service.userns_mode == UsernsMode::Host;
+    for capability in &service.capabilities {
+        if expected.contains(capability) {
+            continue;
+        }
+        let name = capability.name();
+        let short = name.strip_prefix("CAP_").unwrap_or(&name);
+        let (reach, whose) = if of_the_machine {
+            (Reach::Machine, "on the whole machine it")
+        } else {
+            (Reach::Itself, "within its own namespaces it")
+        };
+        let line = format!("cap_add = [\"{short}\"]");
+        if !of_the_machine && MACHINE_ONLY.contains(&short) {
+            found.add(
+                reach,
+                line,
+                "nothing: the kernel asks for it on the machine itself, and it counts in the service's user namespace only",
+                "leave it out",
+            );
+            continue;
+        }
+        found.add(
+            reach,
+            line,
+            format!("{whose} may {}", allows(short)),
+            instead(short),
+        );
+    }
+}
+
+/// What the kernel asks the initial user namespace for (user_namespaces(7)).
+const MACHINE_ONLY: [&str; 12] = [
+    "AUDIT_CONTROL",
+    "BLOCK_SUSPEND",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "MKNOD",
+    "SYS_MODULE",
+    "SYS_PACCT",
+    "SYS_RAWIO",
+    "SYS_TIME",
+    "SYSLOG",
+    "WAKE_ALARM",
+];
+
+fn allows(name: &str) -> &'static str {
+    match name {
+        "AUDIT_CONTROL" | "AUDIT_READ" | "AUDIT_WRITE" => "read or write the kernel's audit log",
+        "BLOCK_SUSPEND" | "WAKE_ALARM" => "keep the machine awake or wake it",
+        "BPF" => "load BPF programs",
+        "CHECKPOINT_RESTORE" => "choose process ids and read other processes' memory maps",
+        "CHOWN" => "give any file to any user",
+        "DAC_OVERRIDE" => "read and write any file whatever its mode",
+        "DAC_READ_SEARCH" => "read any file whatever its mode",
+        "FOWNER" | "FSETID" => "change modes and times of files of others",
+        "IPC_LOCK" => "keep memory from being swapped out",
+        "IPC_OWNER" => "use shared memory of others",
+        "KILL" => "signal processes of other users",
+        "LEASE" | "LINUX_IMMUTABLE" => "lease files and make them immutable",
+        "MAC_ADMIN" | "MAC_OVERRIDE" => "change or pass over mandatory access control",
+        "MKNOD" => "make device nodes",
+        "NET_ADMIN" => "configure links, addresses, routes and firewall",
+        "NET_BIND_SERVICE" => "listen on ports below 1024",
+        "NET_BROADCAST" => "broadcast",
+        "NET_RAW" => "send and receive raw packets, also under false addresses",
+        "PERFMON" => "measure the performance of processes",
+        "SETFCAP" | "SETPCAP" => "hand capabilities to files and processes",
+        "SETGID" | "SETUID" => "become any user and group",
+        "SYS_ADMIN" => "mount file systems and most of what has no capability of its own",
+        "SYS_BOOT" => "restart the machine",
+        "SYS_CHROOT" => "change its root folder",
+        "SYS_MODULE" => "load kernel modules",
+        "SYS_NICE" => "take processor time from others",
+        "SYS_PACCT" => "account processes",
+        "SYS_PTRACE" => "read and change the memory of processes of other users",
+        "SYS_RAWIO" => "reach memory and ports of devices",
+        "SYS_RESOURCE" => "pass over limits",
+        "SYS_TIME" => "set the machine's clock",
+        "SYS_TTY_CONFIG" => "configure terminals",
+        "SYSLOG" => "read the kernel's messages",
+        _ => "do what that capability stands for",
+    }
+}
+
+fn instead(name: &str) -> &'static str {
+    match name {
+        "NET_BIND_SERVICE" => "leave it out: in a network of its own every port is free to it",
+        "NET_RAW" => "leave it out, if it only pings: that needs no capability here",
+        "CHOWN" | "DAC_OVERRIDE" | "FOWNER" | "FSETID" => {
+            "leave it out, and let `build.directories` and volumes give the files to its user"
+        }
+        "SETGID" | "SETUID" => "leave it out, and start it as its `user` at once",
+        "KILL" => "leave it out, if all its processes run as one user",
+        _ => "leave it out, and see by `orlop logs` what it cannot do without",
+    }
+}

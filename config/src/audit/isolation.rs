@@ -1,0 +1,74 @@
+//! The large ones: what leaves a namespace, the root file system, the user.
+
+use super::{Found, Reach};
+use crate::{Isolation, NetworkMode, Service, UsernsMode};
+
+pub(super) fn look(service: &Service, found: &mut Found<'_>) {
+    match service.isolation {
+        Isolation::Restricted => {}
+        Isolation::Baseline => found.add(
+            Reach::Itself,
+            "isolation = \"baseline\"",
+            "it holds Docker's fourteen capabilities in its own user namespace, and a root file system that it can write",
+            "leave `isolation` out, and name in cap_add and tmpfs what it needs of that",
+        ),
+        Isolation::Privileged => found.add(
+            Reach::Machine,
+            "isolation = \"privileged\"",
+            "it is the machine's root with every capability and device and without a filter: it can do whatever PID 1 can",
+            "leave `isolation` out, and name in cap_add and devices what it needs",
+        ),
+    }
+    let privileged = service.isolation == Isolation::Privileged;
+    if service.userns_mode == UsernsMode::Host && !privileged {
+        found.add(
+            Reach::Machine,
+            "userns_mode = \"host\"",
+            "its users are the machine's: whatever file or process of the machine it reaches, its root owns",
+            "leave `userns_mode` out: 65,536 ids of its own",
+        );
+    }
+    if service.network_mode == NetworkMode::Host {
+        found.add(
+            Reach::Machine,
+            "network_mode = \"host\"",
+            "it speaks on every network of the machine, and to whatever listens there on 127.0.0.1 only",
+            "network_mode = \"bridge\", with `ports` for what is to be reached from outside",
+        );
+    }
+    for device in &service.devices {
+        let (source, target) = (device.source.display(), device.target.display());
+        let (verb, permissions, stricter) = match (device.read, device.write) {
+            (true, true) => ("reads and writes", "rw", true),
+            (true, false) => ("reads", "r", false),
+            _ => ("writes", "w", false),
+        };
+        let instead = if stricter {
+            format!("devices = [\"{source}:{target}:r\"], if it only reads")
+        } else {
+            format!("leave {source} out, if it can do without")
+        };
+        found.add(
+            Reach::Machine,
+            format!("devices = [\"{source}:{target}:{permissions}\"]"),
+            format!("it {verb} the machine's {source}, past every file's owner and mode"),
+            instead,
+        );
+    }
+    if !service.read_only && service.isolation == Isolation::Restricted {
+        found.add(
+            Reach::Itself,
+            "read_only = false",
+            "who takes it over can change its programs until it is started again, and fill the machine's memory with files",
+            "leave `read_only` out, and name the folders that it writes in tmpfs or volumes",
+        );
+    }
+    if matches!(service.user.user.as_str(), "root" | "0") && !privileged {
+        found.add(
+            Reach::Itself,
+            "user = \"root\" (the default)",
+            "it is root of its own user namespace: every file of its image and volumes is its own",
+            "user = \"name\", a user that its image has or `build.users` declares",
+        );
+    }
+}
