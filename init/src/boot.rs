@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use orlop_config::ConsoleAccess;
+use orlop_container::seccomp::Profile;
 use serde_json::json;
 
 use crate::boot_info::BootInfo;
@@ -102,7 +103,7 @@ async fn prepare(report: &Report) {
     if let Err(reason) = emergency::keep_shell() {
         report.warn(&reason);
     }
-    let _kept_for_all = orlop_container::seccomp::program(0);
+    let _kept_for_all = orlop_container::seccomp::program(&Profile::default());
 }
 
 fn greet(report: &Report) {

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use orlop_config::{Isolation, NetworkMode, Service, UsernsMode};
+use orlop_sys::credentials::CapabilitySet;
 
 use crate::namespaces::NamespaceSpec;
+use crate::seccomp::{Families, Mode, Profile};
 
 /// Everything that decides a launch. No descriptors: those come with [`crate::launch::LaunchFds`].
 #[derive(Debug, Clone)]
@@ -91,4 +93,16 @@ pub fn namespace_spec(service: &Service, id_base: u32) -> NamespaceSpec {
 
 pub(crate) fn has_user_namespace(service: &Service) -> bool {
     service.userns_mode == UsernsMode::Private && service.isolation != Isolation::Privileged
+}
+
+/// Which filter a service that is not privileged gets.
+pub(crate) fn seccomp_profile(service: &Service, capabilities: CapabilitySet) -> Profile {
+    Profile {
+        capabilities,
+        families: match service.isolation {
+            Isolation::Restricted => Families::Usual,
+            Isolation::Baseline | Isolation::Privileged => Families::Most,
+        },
+        mode: Mode::Enforce,
+    }
 }

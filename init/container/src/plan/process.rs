@@ -8,6 +8,7 @@ use orlop_config::{Capability, Isolation, Service};
 use orlop_sys::credentials::{CapabilitySet, Resource};
 use orlop_sys::exec::StringVector;
 
+use super::inputs::seccomp_profile;
 use super::{Credentials, LaunchInputs, NOTIFY_SOCKET, Notify, PlanError, Step, absolute, text};
 use crate::seccomp;
 use crate::user::User;
@@ -46,7 +47,7 @@ fn limits() -> [Step; 2] {
     ]
 }
 
-fn capability_set(capabilities: &[Capability]) -> CapabilitySet {
+pub(super) fn capability_set(capabilities: &[Capability]) -> CapabilitySet {
     capabilities.iter().fold(0, |set, capability| {
         set | 1_u64.checked_shl(capability.number().into()).unwrap_or(0)
     })
@@ -122,7 +123,8 @@ pub(crate) fn confinement(
     steps.push(Step::Descriptors);
     if service.isolation != Isolation::Privileged {
         steps.push(Step::NoNewPrivileges);
-        steps.push(Step::Seccomp(seccomp::program(capabilities)));
+        let profile = seccomp_profile(service, capabilities);
+        steps.push(Step::Seccomp(seccomp::program(&profile)));
     }
     Ok(steps)
 }

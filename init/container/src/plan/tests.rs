@@ -199,7 +199,16 @@ fn the_filter_is_the_one_of_the_capabilities_and_the_last_before_exec() {
     else {
         panic!("{:?}", shape(&plain));
     };
-    assert_eq!(*filter, seccomp::program(0));
+    let profile = seccomp::Profile::default();
+    assert_eq!(*filter, seccomp::program(&profile));
+    let baseline = steps("isolation = \"baseline\"");
+    let profile = seccomp::Profile {
+        capabilities: process::capability_set(&service("isolation = \"baseline\"").capabilities),
+        families: seccomp::Families::Most,
+        ..profile
+    };
+    assert!(baseline.contains(&Step::Seccomp(seccomp::program(&profile))));
+    assert!(!plain.contains(&Step::Seccomp(seccomp::program(&profile))));
 }
 
 #[test]
