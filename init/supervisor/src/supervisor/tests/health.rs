@@ -1,5 +1,7 @@
 //! Health checks: Docker's verdicts, sooner readiness.
 
+use std::time::Duration;
+
 use orlop_config::{Condition, OnUnhealthy, Readiness, Service};
 
 use super::world::*;
@@ -240,9 +242,9 @@ fn ready_and_healthy_for_10_s_is_a_healthy_run() {
 #[test]
 fn zero_times_do_not_spin() {
     let mut health = check();
-    health.interval = MS * 0;
-    health.timeout = MS * 0;
-    health.start_interval = MS * 0;
+    health.interval = Duration::ZERO;
+    health.timeout = Duration::ZERO;
+    health.start_interval = Duration::ZERO;
     let mut world = World::up([service("db").set(|s| s.health = Some(health))]);
     world.pass(MS * 20);
     assert_ne!(world.state("db"), ServiceState::Up, "three failures");

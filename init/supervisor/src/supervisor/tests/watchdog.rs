@@ -1,5 +1,7 @@
 //! The watchdog: silence is an end.
 
+use std::time::Duration;
+
 use orlop_config::{Readiness, RestartPolicy, Service};
 
 use super::world::*;
@@ -40,7 +42,7 @@ fn it_may_be_triggered_moved_turned_on_and_off() {
     world.notice("web", Notice::WatchdogUsec(SEC * 7));
     assert_eq!(world.status("db").watchdog, Some(SEC * 60));
     world.pass(SEC * 6);
-    world.notice("web", Notice::WatchdogUsec(SEC * 0));
+    world.notice("web", Notice::WatchdogUsec(Duration::ZERO));
     assert_eq!(world.status("web").watchdog, None);
     world.notice("web", Notice::WatchdogPing);
     world.pass(SEC * 50);
