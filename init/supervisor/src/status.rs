@@ -83,6 +83,17 @@ pub struct HealthStatus {
     pub last_output: String,
 }
 
+impl HealthStatus {
+    /// Of a life that has just begun.
+    pub(crate) fn new() -> Self {
+        Self {
+            health: Health::Starting,
+            failing_streak: 0,
+            last_output: String::new(),
+        }
+    }
+}
+
 /// The verdict of a health check, in Docker's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Health {

@@ -26,10 +26,9 @@ impl Supervisor {
         let status = how.as_ref().ok().copied();
         let (kind, mut text) = describe(&unit.plan, &life, how);
         if why != Why::Itself && !unit.wanted {
-            text = match unit.phase {
-                _ if shutdown => cause::SHUTDOWN.to_owned(),
-                Phase::Ending(_) => unit.status.cause.clone(),
-                _ => cause::STOPPED.to_owned(),
+            text = match shutdown {
+                true => cause::SHUTDOWN.to_owned(),
+                false => unit.stopped_by.clone(),
             };
             if let Some(after) = overdue {
                 text = format!("{text}, killed after {}", cause::duration(after));
@@ -126,7 +125,9 @@ impl Supervisor {
         let cause = cause::quarantined(reason, limit, &unit.status.last_exits);
         self.fail_for_good(id, cause);
         let retry = limit.retry_after.filter(|_| self.leaving.is_none());
-        self.set_deadline(id, retry.map(|after| self.now.saturating_add(after)));
+        // Not sooner than its back-off, either.
+        let at = retry.map(|after| self.now.saturating_add(after).max(due));
+        self.set_deadline(id, at);
     }
 }
 

@@ -32,10 +32,7 @@ impl Supervisor {
         if !unit.phase.runs() {
             return;
         }
-        if let Some(status) = unit.status.health.as_mut() {
-            status.health = Health::Starting;
-            status.failing_streak = 0;
-            status.last_output.clear();
+        if unit.plan.health.is_some() {
             unit.checkup = Checkup {
                 probe: None,
                 counted: self.now,

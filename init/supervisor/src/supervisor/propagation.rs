@@ -3,7 +3,7 @@
 use orlop_config::Propagate;
 
 use super::Supervisor;
-use crate::unit::{Id, Phase, Return, Why};
+use crate::unit::{Id, Phase, Return, Until, Why};
 
 impl Supervisor {
     /// It is up again: who is tied to that by its edge, and runs since before, starts anew.
@@ -56,6 +56,7 @@ impl Supervisor {
             };
             if tied && active {
                 let cause = format!("stopped because \"{}\" ended", self.units[id].name);
+                self.superseded(dependent, Until::Up, &cause);
                 self.end_wanted(dependent, &cause);
                 self.stop_tied(dependent);
             }

@@ -54,11 +54,13 @@ impl Supervisor {
             Phase::Readying | Phase::Up => {
                 self.lift(unit);
                 self.wait_for(unit, id, Until::Up);
+                self.raise_requirements(unit);
                 self.units[unit].returns = Some(Return::Requested);
                 self.stop(unit, Why::Again, "restarted by request");
             }
             Phase::Remains => {
                 self.wait_for(unit, id, Until::Up);
+                self.raise_requirements(unit);
                 self.units[unit].returns = Some(Return::Requested);
                 self.raise(unit);
             }
@@ -80,14 +82,18 @@ impl Supervisor {
             _ => {
                 self.superseded(unit, Until::Down, "superseded by start");
                 self.wait_for(unit, id, Until::Up);
-                // What it requires comes first, so that it is not launched against a stopped one.
-                for required in self.unmet_requirements(unit) {
-                    let cause = format!("superseded by start of \"{}\"", self.units[unit].name);
-                    self.superseded(required, Until::Down, &cause);
-                    self.raise(required);
-                }
+                self.raise_requirements(unit);
                 self.raise(unit);
             }
+        }
+    }
+
+    /// What it requires comes first, so that it is not launched against a stopped one.
+    fn raise_requirements(&mut self, unit: Id) {
+        for required in self.unmet_requirements(unit) {
+            let cause = format!("superseded by start of \"{}\"", self.units[unit].name);
+            self.superseded(required, Until::Down, &cause);
+            self.raise(required);
         }
     }
 
@@ -119,7 +125,8 @@ impl Supervisor {
     /// Wanted from now on, with a clean record; begun when nothing of it is under way.
     fn raise(&mut self, id: Id) {
         match self.units[id].phase {
-            Phase::Starting | Phase::Readying | Phase::Up | Phase::Stuck(_) => {}
+            Phase::Starting | Phase::Readying => self.lift(id),
+            Phase::Up | Phase::Stuck(_) => {}
             Phase::Ending(ending) => {
                 self.lift(id);
                 let again = Ending {
@@ -149,6 +156,7 @@ impl Supervisor {
         let unit = &mut self.units[id];
         unit.wanted = true;
         unit.in_row = 0;
+        unit.retrying = false;
         unit.window.clear();
         unit.status.restarts = 0;
         self.resume_schedule(id);

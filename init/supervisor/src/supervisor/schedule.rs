@@ -55,7 +55,9 @@ impl Supervisor {
     /// The boot: intervals count from here.
     pub(super) fn begin_schedules(&mut self) {
         for id in self.schedules.ids.clone() {
-            self.resume_schedule(id);
+            if !self.units[id].suspended {
+                self.plan_next(id, None);
+            }
         }
     }
 
@@ -65,7 +67,7 @@ impl Supervisor {
         self.schedules.wall = Some((self.now, unix));
         for id in self.schedules.ids.clone() {
             let unit = &self.units[id];
-            if unit.suspended {
+            if unit.suspended || !self.boot.started() {
                 continue;
             }
             let missed = unit
@@ -85,7 +87,7 @@ impl Supervisor {
 
     /// A start puts a schedule in force that a stop had suspended.
     pub(super) fn resume_schedule(&mut self, id: Id) {
-        if self.boot.started() && std::mem::take(&mut self.units[id].suspended) {
+        if std::mem::take(&mut self.units[id].suspended) && self.boot.started() {
             self.plan_next(id, None);
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Supervisor;
 use super::hold::Hold;
 use crate::unit::{Id, LAUNCH_BOUND, Life, Phase, Until};
-use crate::{Effect, RequestError, Time, cause};
+use crate::{Effect, HealthStatus, RequestError, Time, cause};
 
 /// `BootComplete` comes so long after `Boot` at the latest, whatever is still on its way.
 const BOOT_BOUND: Duration = Duration::from_secs(90);
@@ -95,6 +95,14 @@ impl Supervisor {
         });
         unit.status.life = serial;
         unit.status.text = None;
+        if let Some(health) = unit.status.health.as_mut() {
+            *health = HealthStatus::new();
+        }
+        if std::mem::take(&mut unit.retrying)
+            && let Some(limit) = unit.plan.restart.limit
+        {
+            unit.window.note(limit, self.now);
+        }
         unit.needing = None;
         unit.held = true;
         unit.completed = false;
@@ -111,9 +119,7 @@ impl Supervisor {
     pub(super) fn retry(&mut self, id: Id, end: Option<&str>) {
         let unit = &mut self.units[id];
         unit.in_row = unit.in_row.saturating_add(1);
-        if let Some(limit) = unit.plan.restart.limit {
-            unit.window.note(limit, self.now);
-        }
+        unit.retrying = true;
         unit.status.restarts = unit.status.restarts.saturating_add(1);
         let restart = unit.status.restarts;
         let cause = match end {

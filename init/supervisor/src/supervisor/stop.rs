@@ -110,6 +110,7 @@ impl Supervisor {
         self.rest_schedule(id);
         let unit = &mut self.units[id];
         unit.wanted = false;
+        cause.clone_into(&mut unit.stopped_by);
         unit.returns = None;
         if std::mem::take(&mut unit.completed) {
             // Whoever waits for its completion now waits for a stopped service.

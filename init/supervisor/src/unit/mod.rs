@@ -100,15 +100,19 @@ pub(crate) struct Unit {
     pub(crate) checkup: Checkup,
     /// Automatic restarts in a row: since the last healthy run or manual start.
     pub(crate) in_row: u32,
+    /// The next launch is an automatic restart.
+    pub(crate) retrying: bool,
     /// When the last automatic restarts were.
     pub(crate) window: Window,
     /// Ended with success and was not restarted, in this period of being wanted.
     pub(crate) completed: bool,
+    /// Why it is not wanted, as a cause.
+    pub(crate) stopped_by: String,
     /// Its coming up is news to dependents that run since before.
     pub(crate) returns: Option<Return>,
     /// Since when it waits for something of the machine only.
     pub(crate) needing: Option<Time>,
-    /// Its schedule is not in force: before the boot, from a stop to a start, during the shutdown.
+    /// Its schedule is not in force: from a stop to a start, and during the shutdown.
     pub(crate) suspended: bool,
     /// Its schedule came during a run, and asks for one more.
     pub(crate) queued: bool,
@@ -146,11 +150,7 @@ impl Unit {
             ),
             false => (Phase::Down, ServiceState::Down, cause::NOT_AT_BOOT),
         };
-        let health = plan.health.as_ref().map(|_| HealthStatus {
-            health: Health::Starting,
-            failing_streak: 0,
-            last_output: String::new(),
-        });
+        let health = plan.health.as_ref().map(|_| HealthStatus::new());
         Self {
             name: service.name.clone(),
             plan,
@@ -162,11 +162,13 @@ impl Unit {
             life: None,
             checkup: Checkup::default(),
             in_row: 0,
+            retrying: false,
             window: Window::default(),
             completed: false,
+            stopped_by: String::new(),
             returns: None,
             needing: None,
-            suspended: true,
+            suspended: false,
             queued: false,
             last_due: None,
             held: false,

@@ -6,10 +6,18 @@ use orlop_config::{Service, Signal};
 use orlop_supervisor::{Effect, Event, Request, Shutdown, Supervisor, Time};
 
 use crate::invariants::Invariants;
-use crate::machine::services;
+use crate::machine::{needs, services};
 use crate::random::Random;
 use crate::service::name;
 use crate::world::World;
+
+/// What the clock reads when the machine starts, about: 2020.
+const CENTURY: Duration = Duration::from_secs(1_577_836_800);
+/// Within this, once the world is calm, every desired state is reached: longer than any launch in
+/// flight, start timeout, stop, retry and process that hangs.
+const CALM: Duration = Duration::from_secs(600);
+/// Longer than any shutdown.
+const END: Duration = Duration::from_secs(20_000);
 
 /// What makes one machine.
 #[derive(Debug, Clone, Copy)]
@@ -103,24 +111,24 @@ impl Run {
             }
         }
         self.world.calm = true;
-        self.rest()?;
-        self.invariants.at_rest()?;
-        if !early {
+        for need in needs() {
+            // What never comes is waited for in peace.
+            if self.random.percent(80) {
+                let present = true;
+                self.step(Event::Resource { need, present })?;
+            }
+        }
+        self.until(self.now + CALM)?;
+        self.invariants.at_rest(&self.supervisor)?;
+        if !early && !self.invariants.shuts_down() {
             self.shut_down()?;
-            self.rest()?;
+        }
+        self.until(self.now + END)?;
+        if let Some(at) = self.next() {
+            return Err(format!("no rest: something is due at {at:?}"));
         }
         self.invariants.at_the_end()?;
         Ok(self.steps)
-    }
-
-    /// Lets everything happen that is going to happen.
-    fn rest(&mut self) -> Result<(), String> {
-        let bound = self.now + Duration::from_secs(10_000);
-        self.until(bound)?;
-        match self.next() {
-            Some(at) => Err(format!("no rest: something is due at {at:?}")),
-            None => Ok(()),
-        }
     }
 
     fn next(&self) -> Option<Time> {
@@ -158,12 +166,16 @@ impl Run {
             false => self.services[index].name.clone(),
         };
         let signals = [Signal::TERM, Signal::KILL, Signal::CONT];
-        let request = match self.random.below(20) {
+        let request = match self.random.below(22) {
             0..6 => Request::Start(service),
             6..11 => Request::Stop(service),
             11..15 => Request::Restart(service),
             15..17 => Request::Kill(service, signals[self.random.index(3)]),
-            17 => return self.step(Event::Deadline),
+            17 => return self.surroundings(),
+            18 => {
+                self.world.accident(&mut self.random, self.now, index);
+                return Ok(());
+            }
             _ => {
                 self.world.murder(self.now, index);
                 return Ok(());
@@ -174,11 +186,34 @@ impl Run {
         self.step(Event::Request { request, id })
     }
 
+    /// What the machine has, and its clock.
+    fn surroundings(&mut self) -> Result<(), String> {
+        let event = match self.random.below(3) {
+            0 => Event::Deadline,
+            1 => {
+                let jump = match self.random.below(3) {
+                    0 => Duration::from_secs(self.random.below(100)),
+                    1 => Duration::from_secs(self.random.below(10_000)),
+                    _ => Duration::from_secs(self.random.below(100_000_000)),
+                };
+                Event::WallClock {
+                    unix: CENTURY + self.now + jump,
+                }
+            }
+            _ => Event::Resource {
+                need: needs()[self.random.index(3)].clone(),
+                present: self.random.percent(60),
+            },
+        };
+        self.step(event)
+    }
+
     fn step(&mut self, event: Event) -> Result<(), String> {
         self.steps += 1;
         if self.trace {
             println!("{:?} {event:?}", self.now);
         }
+        let mut end = None;
         self.invariants.event(&event, self.now);
         for effect in self.supervisor.step(event, self.now) {
             if self.trace {
@@ -187,12 +222,13 @@ impl Run {
             if self.lose_replies && matches!(effect, Effect::Reply { .. }) {
                 continue;
             }
-            self.invariants.effect(&effect, self.now, &self.world)?;
+            self.invariants
+                .effect(&effect, self.now, &self.world, &self.supervisor)?;
             let (now, random) = (self.now, &mut self.random);
             match effect {
-                Effect::Launch { service, .. } => {
+                Effect::Launch { service, life } => {
                     let id = self.invariants.id(&service);
-                    self.world.launch(random, now, id);
+                    self.world.launch(random, now, id, life);
                 }
                 Effect::Signal { service, signal } => {
                     let id = self.invariants.id(&service);
@@ -202,8 +238,18 @@ impl Run {
                     let id = self.invariants.id(&service);
                     self.world.kill_cgroup(random, now, id);
                 }
+                Effect::Probe {
+                    service, serial, ..
+                } => {
+                    let id = self.invariants.id(&service);
+                    self.world.probe(random, now, id, serial);
+                }
+                Effect::EndMachine { kind, .. } => end = Some(kind),
                 _ => {}
             }
+        }
+        if let Some(kind) = end {
+            self.step(Event::Shutdown(kind))?;
         }
         self.invariants
             .agree(&self.supervisor, self.now, &self.world)

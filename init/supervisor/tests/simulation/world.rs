@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use orlop_config::{RestartPolicy, Service, Signal};
-use orlop_supervisor::{Event, ExitStatus, Time};
+use orlop_config::{Kind, Readiness, RestartPolicy, Service, Signal};
+use orlop_supervisor::{Event, ExitStatus, Notice, ProbeResult, Time};
 
 use crate::random::Random;
 
@@ -31,8 +31,12 @@ pub(crate) struct Process {
     obeys: bool,
     /// Sits in the kernel until then, whatever is sent.
     unkillable_until: Time,
-    /// Tells earlier lives' plans from this one's.
+    /// The number of its launch: tells earlier lives' plans from this one's.
     life: u64,
+    /// Says that it is ready, and feeds its watchdog.
+    talks: bool,
+    /// Answers its probes.
+    healthy: bool,
     /// What PID 1 has been told of this life.
     pub(crate) told_launched: bool,
     pub(crate) told_exit: bool,
@@ -48,7 +52,7 @@ impl Process {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Turn {
     Fork,
     Exec,
@@ -60,6 +64,15 @@ enum Turn {
     TellFailed,
     TellExit(ExitStatus),
     TellEmpty,
+    /// Something it said, read now; maybe after its end.
+    Tell(Notice),
+    /// It feeds its watchdog, and goes on.
+    Feed,
+    /// A probe, by number.
+    Probe(u64, ProbeResult),
+    /// Killed for want of memory, the main process or another.
+    Starve,
+    TellOom,
 }
 
 pub(crate) struct World {
@@ -79,6 +92,8 @@ impl World {
             obeys: true,
             unkillable_until: Time::ZERO,
             life: 0,
+            talks: true,
+            healthy: true,
             told_launched: false,
             told_exit: false,
         };
@@ -110,11 +125,13 @@ impl World {
         self.plan(now + delay, service, turn);
     }
 
-    pub(crate) fn launch(&mut self, random: &mut Random, now: Time, service: usize) {
+    pub(crate) fn launch(&mut self, random: &mut Random, now: Time, service: usize, life: u64) {
         let chaos = !self.calm;
         let process = &mut self.processes[service];
         process.launch = Launch::Queued;
-        process.life += 1;
+        process.life = life;
+        process.talks = !chaos || random.percent(85);
+        process.healthy = !chaos || random.percent(70);
         process.told_launched = false;
         process.told_exit = false;
         process.leftovers = false;
@@ -132,7 +149,8 @@ impl World {
 
     pub(crate) fn signal(&mut self, random: &mut Random, now: Time, service: usize, which: Signal) {
         let process = &self.processes[service];
-        let deadly = which == Signal::KILL || (which == Signal::TERM && process.obeys);
+        let deadly = which == Signal::KILL
+            || (matches!(which, Signal::TERM | Signal::ABRT) && process.obeys);
         if process.main && deadly {
             let at = (now + random.millis(2000)).max(process.unkillable_until);
             let status = ExitStatus::Signaled(which.number());
@@ -157,7 +175,48 @@ impl World {
         }
     }
 
-    /// Somebody else, such as the OOM killer.
+    /// The supervisor asks for a probe.
+    pub(crate) fn probe(&mut self, random: &mut Random, now: Time, service: usize, serial: u64) {
+        let passes = match self.calm {
+            true => self.processes[service].healthy,
+            false => self.processes[service].healthy && random.percent(90),
+        };
+        let result = match passes {
+            true => ProbeResult::Passed(String::new()),
+            false if random.percent(20) => ProbeResult::Unable("no memory".to_owned()),
+            false => ProbeResult::Failed("503".to_owned()),
+        };
+        let slow = !self.calm && random.percent(10);
+        let took = match slow {
+            true => random.millis(20_000),
+            false => Duration::ZERO,
+        };
+        self.plan(now + took, service, Turn::Probe(serial, result));
+    }
+
+    /// Something random said by a random service, or want of memory.
+    pub(crate) fn accident(&mut self, random: &mut Random, now: Time, service: usize) {
+        let notice = match random.below(12) {
+            0 => Notice::Ready,
+            1 => Notice::Reloading,
+            2 => Notice::Stopping,
+            3 => Notice::Status("busy".to_owned()),
+            4 => Notice::Errno(12),
+            5 => Notice::MainPid(101),
+            6 => Notice::WatchdogTrigger,
+            7 => Notice::WatchdogUsec(random.millis(30_000)),
+            8 => Notice::ExtendTimeout(random.millis(60_000)),
+            _ => return self.plan(now, service, Turn::Starve),
+        };
+        // Some are read so late that the life may be over.
+        let late = match random.percent(30) {
+            true => random.millis(30_000),
+            false => Duration::ZERO,
+        };
+        self.plan(now + late, service, Turn::Tell(notice));
+    }
+
+    /// Somebody else.
     pub(crate) fn murder(&mut self, now: Time, service: usize) {
         if self.processes[service].main {
             self.plan(now, service, Turn::MainDies(ExitStatus::Signaled(9)));
@@ -172,6 +231,21 @@ impl World {
         if turn == Turn::TellEmpty {
             // Re-read now: of whatever life.
             return (!process.populated()).then_some(Event::CgroupEmpty { service: name });
+        }
+        if let Turn::Tell(notice) = turn {
+            return Some(Event::Notice {
+                service: name,
+                life,
+                notice,
+            });
+        }
+        if let Turn::Probe(serial, result) = turn {
+            return Some(Event::ProbeDone {
+                service: name,
+                life,
+                serial,
+                result,
+            });
         }
         if life != process.life {
             return None;
@@ -205,6 +279,28 @@ impl World {
                     self.tell(random, now, service, Turn::TellEmpty);
                 }
             }
+            Turn::Feed if process.main && process.talks => {
+                let every = self.services[service].supervision.watchdog;
+                self.plan(now + every.unwrap_or_default() / 2, service, Turn::Feed);
+                return Some(Event::Notice {
+                    service: name,
+                    life,
+                    notice: Notice::WatchdogPing,
+                });
+            }
+            Turn::Starve if process.main => {
+                self.tell(random, now, service, Turn::TellOom);
+                if random.percent(60) {
+                    self.plan(now, service, Turn::MainDies(ExitStatus::Signaled(9)));
+                }
+            }
+            Turn::TellOom => {
+                return Some(Event::OomKilled {
+                    service: name,
+                    life,
+                    count: 1,
+                });
+            }
             Turn::TellLaunched => {
                 process.told_launched = true;
                 return Some(Event::Launched {
@@ -232,13 +328,33 @@ impl World {
     }
 
     fn exec(&mut self, random: &mut Random, now: Time, service: usize) {
-        let job = !matches!(self.services[service].restart, RestartPolicy::Always);
+        let of = &self.services[service];
+        let oneshot = of.supervision.kind != Kind::Service;
+        let once = oneshot || of.supervision.schedule.is_some();
+        let job = once || !matches!(of.restart, RestartPolicy::Always);
+        let notifies = matches!(
+            of.supervision.readiness,
+            Readiness::Notify | Readiness::Fd(_)
+        );
+        let watched = of.supervision.watchdog.is_some();
         let chaos = !self.calm;
         let process = &mut self.processes[service];
         process.launch = Launch::Done;
         process.main = true;
         process.leftovers = random.percent(20);
+        let talks = process.talks;
         self.tell(random, now, service, Turn::TellLaunched);
+        if notifies && talks {
+            let most = if chaos { 30_000 } else { 1000 };
+            self.plan(
+                now + random.millis(most),
+                service,
+                Turn::Tell(Notice::Ready),
+            );
+        }
+        if watched {
+            self.plan(now, service, Turn::Feed);
+        }
         let life = match random.below(4) {
             0 => Duration::ZERO,
             1 => random.millis(20),
@@ -246,14 +362,19 @@ impl World {
             _ => random.millis(30_000),
         };
         if chaos && random.percent(50) {
-            let status = match random.below(3) {
+            let status = match random.below(5) {
                 0 => ExitStatus::Exited(0),
                 1 => ExitStatus::Exited(1),
+                2 => ExitStatus::Exited(2),
+                3 => ExitStatus::Dumped(6),
                 _ => ExitStatus::Signaled(11),
             };
             self.plan(now + life, service, Turn::MainDies(status));
-        } else if job && random.percent(50) {
-            self.plan(now + life, service, Turn::MainDies(ExitStatus::Exited(0)));
+        } else if once || job && random.percent(50) {
+            // In the end after it was ready.
+            let least = if notifies { 1000 } else { 0 };
+            let at = now + Duration::from_millis(least) + life;
+            self.plan(at, service, Turn::MainDies(ExitStatus::Exited(0)));
         }
     }
 }

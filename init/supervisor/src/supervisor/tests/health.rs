@@ -33,6 +33,23 @@ fn healthy_by_the_first_probe_that_passes_then_every_interval() {
 }
 
 #[test]
+fn the_health_of_an_earlier_life_is_not_this_ones() {
+    let web = service("web").edge("db", |e| e.condition = Condition::Healthy);
+    let mut world = World::up([checked("db"), web]);
+    world.until_probe();
+    world.passes("db");
+    world.launched("web");
+    world.gone("db", 1);
+    world.gone("web", 1);
+    world.pass(SEC);
+    world.launched("db");
+    assert_eq!(world.state("web"), ServiceState::Waiting);
+    world.until_probe();
+    world.passes("db");
+    assert_eq!(world.did(), ["launch web"]);
+}
+
+#[test]
 fn until_then_it_is_asked_more_often_and_condemned_no_sooner_than_by_docker() {
     let mut world = World::up([checked("db")]);
     let launched = world.now;

@@ -214,6 +214,21 @@ fn a_stop_suspends_and_a_start_runs_and_resumes() {
 }
 
 #[test]
+fn stopped_before_the_boot_it_rests_and_the_clock_is_kept_for_it() {
+    let job = scheduled(hourly(), Missed::Run, Overlap::Skip);
+    let mut world = World::new([job.clone()]);
+    world.stop("job");
+    clock(&mut world, NEW_YEAR);
+    world.boot();
+    assert_eq!(world.supervisor.next_deadline(), None);
+    let mut world = World::new([job]);
+    clock(&mut world, NEW_YEAR);
+    assert_eq!(world.supervisor.next_deadline(), None);
+    world.boot();
+    assert_eq!(due_in(&world), Some(SEC * 3570));
+}
+
+#[test]
 fn a_suspended_schedule_stays_so_when_the_clock_jumps() {
     let mut world = booted(scheduled(hourly(), Missed::Run, Overlap::Queue));
     clock(&mut world, NEW_YEAR);
