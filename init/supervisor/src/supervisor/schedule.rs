@@ -194,6 +194,7 @@ impl Supervisor {
         let unit = &mut self.units[id];
         unit.wanted = true;
         unit.in_row = 0;
+        unit.retrying = false;
         unit.completed = false;
         self.begin(id, cause::SCHEDULED);
     }

@@ -99,7 +99,8 @@ impl Invariants {
         }
         let s = &service.supervision;
         if let Some((ended, healthy)) = seen.ended {
-            if healthy {
+            // Each time that its schedule comes begins a row.
+            if healthy || s.schedule.is_some() {
                 seen.in_row = 0;
             } else {
                 let first = s.restart_delay;
