@@ -47,21 +47,32 @@ fn kill(service: &str) -> String {
     format!("read -r victim </cgroup/services/{service}/cgroup.procs; kill -9 $victim")
 }
 
-/// How often PID 1 has restarted it, and that it runs.
-fn restarts(vm: &Vm, service: &str) -> Result<u64> {
-    let list: Vec<Value> = serde_json::from_str(&vm.orlop(&["ps", "--json"])?)?;
-    let found = list.iter().find(|info| info["name"] == service);
-    Ok(number(found.context("it is not listed")?, "restarts"))
+/// A service that is up.
+struct Before {
+    service: &'static str,
+    /// Its main process.
+    pid: u64,
+    /// How many events there were.
+    mark: usize,
 }
 
-/// Waits until `service` is up by another process than before, and `orlop ps` says so.
-fn is_back(vm: &Vm, service: &str, before: &Value) -> Result<()> {
-    vm.wait_event(&format!("{service} back"), |event| {
-        event["service"] == service
-            && event["state"] == "up"
-            && number(event, "restarts") > number(before, "restarts")
+fn up(vm: &Vm, service: &'static str) -> Result<Before> {
+    let mark = vm.mark();
+    let pid = number(&vm.wait_service(service, "up")?, "pid");
+    Ok(Before { service, pid, mark })
+}
+
+/// Waits until the service is up by another process than before, and `orlop ps` says so.
+fn is_back(vm: &Vm, before: &Before) -> Result<()> {
+    let service = before.service;
+    let event = vm.wait_event_after(before.mark, &format!("{service} back"), |event| {
+        let same = event["service"] == service && event["state"] == "up";
+        same && number(event, "pid") != before.pid
     })?;
-    anyhow::ensure!(restarts(vm, service)? > number(before, "restarts"));
+    let list: Vec<Value> = serde_json::from_str(&vm.orlop(&["ps", "--json"])?)?;
+    let found = list.iter().find(|info| info["name"] == service);
+    let pid = number(found.context("it is not listed")?, "pid");
+    anyhow::ensure!(pid == number(&event, "pid"), "{service}: {pid}, {event}");
     Ok(())
 }
 
@@ -88,7 +99,7 @@ const ROOM: &str = "at=0; while [ $room -gt 0 ] || [ -e /proc/1/fd/$at ]; do \
 #[test]
 fn no_descriptor_left() {
     let (vm, mut witness) = ready().unwrap();
-    let before = vm.wait_service("victim", "up").unwrap();
+    let before = up(&vm, "victim").unwrap();
     let mark = vm.mark();
     // Enough for a connection, not for a launch.
     let line = format!("room=1; {ROOM}; {}", kill("victim"));
@@ -116,31 +127,31 @@ fn no_descriptor_left() {
     });
     // Whoever came in vain is told or served, and does not wait for ever.
     client.unwrap();
-    is_back(&vm, "victim", &before).unwrap();
+    is_back(&vm, &before).unwrap();
 }
 
 #[test]
 fn run_is_full() {
     let (vm, mut witness) = ready().unwrap();
-    let before = ["victim", "bridged"].map(|name| vm.wait_service(name, "up").unwrap());
+    let before = ["victim", "bridged"].map(|name| up(&vm, name).unwrap());
     let fill = "dd if=/dev/zero of=/proc/1/root/run/filler bs=64k 2>&1; true";
     let full = witness.run(fill).unwrap();
     assert!(full.contains("No space left"), "{full}");
     witness.run(&kill("victim")).unwrap();
     witness.run(&kill("bridged")).unwrap();
-    is_back(&vm, "victim", &before[0]).unwrap();
-    is_back(&vm, "bridged", &before[1]).unwrap();
+    is_back(&vm, &before[0]).unwrap();
+    is_back(&vm, &before[1]).unwrap();
     // A service with a socket of its own below /run comes back when there is room again.
-    let before = vm.wait_service("gateway", "up").unwrap();
+    let before = up(&vm, "gateway").unwrap();
     witness.run(&kill("gateway")).unwrap();
     witness.run("rm /proc/1/root/run/filler").unwrap();
-    is_back(&vm, "gateway", &before).unwrap();
+    is_back(&vm, &before).unwrap();
 }
 
 #[test]
 fn no_process_left() {
     let (vm, mut witness) = ready().unwrap();
-    let before = vm.wait_service("victim", "up").unwrap();
+    let before = up(&vm, "victim").unwrap();
     let mark = vm.mark();
     // Nothing here forks: it could not be undone.
     let line = format!(
@@ -157,13 +168,13 @@ fn no_process_left() {
     .unwrap();
     vm.orlop(&["ps"]).unwrap();
     witness.hear(&line).unwrap();
-    is_back(&vm, "victim", &before).unwrap();
+    is_back(&vm, &before).unwrap();
 }
 
 #[test]
 fn edge_36_what_netlink_lost_is_asked_for_again() {
     let (vm, mut witness) = ready().unwrap();
-    let before = vm.wait_service("bridged", "up").unwrap();
+    let before = up(&vm, "bridged").unwrap();
     let mark = vm.mark();
     // PID 1 cannot be stopped, but frozen: the kernel fills its socket and then drops (ENOBUFS).
     witness
@@ -186,7 +197,7 @@ fn edge_36_what_netlink_lost_is_asked_for_again() {
         |event| event["event"] == "network" && event["link"] == "late0",
     )
     .unwrap();
-    is_back(&vm, "bridged", &before).unwrap();
+    is_back(&vm, &before).unwrap();
     witness
         .run("ip link del late0; i=0; while [ $i -lt 300 ]; do ip link del flood$i; i=$((i + 1)); done")
         .unwrap();
@@ -202,9 +213,9 @@ fn edge_32_a_console_under_xoff_holds_up_nobody() {
         let _it_fails = vm.orlop_outcome(&["start", "glutton"]).unwrap();
         vm.wait_service("glutton", "failed").unwrap();
     }
-    let before = vm.wait_service("victim", "up").unwrap();
+    let before = up(&vm, "victim").unwrap();
     witness.run(&kill("victim")).unwrap();
-    is_back(&vm, "victim", &before).unwrap();
+    is_back(&vm, &before).unwrap();
     console.type_raw("\u{11}").unwrap();
     console.expect("glutton").unwrap();
 }
@@ -213,7 +224,7 @@ fn edge_32_a_console_under_xoff_holds_up_nobody() {
 fn children_of_pid_1_are_stopped_and_killed() {
     let (vm, mut witness) = ready().unwrap();
     for signal in ["KILL", "STOP"] {
-        let before = vm.wait_service("victim", "up").unwrap();
+        let before = up(&vm, "victim").unwrap();
         // In a frozen cgroup its next process, PID 1's child on its way to execve, waits at its birth.
         let line = format!(
             "cd /cgroup/services/victim; echo 1 >cgroup.freeze; {}; \
@@ -222,28 +233,28 @@ fn children_of_pid_1_are_stopped_and_killed() {
             kill("victim")
         );
         let caught = witness.run(&line).unwrap();
-        assert_ne!(caught.trim(), before["pid"].to_string());
+        assert_ne!(caught.trim(), before.pid.to_string());
         vm.orlop(&["ps"]).unwrap();
-        is_back(&vm, "victim", &before).unwrap();
+        is_back(&vm, &before).unwrap();
     }
 }
 
 #[test]
 fn out_of_memory_beside_it() {
     let (vm, mut witness) = ready().unwrap();
-    let before = vm.wait_service("victim", "up").unwrap();
+    let before = up(&vm, "victim").unwrap();
     // More than the machine has, outside of all services: the kernel ends it, and nobody else.
     witness.tell("tail /dev/zero; true").unwrap();
     vm.orlop(&["ps"]).unwrap();
     witness.hear("tail /dev/zero; true").unwrap();
     witness.run(&kill("victim")).unwrap();
-    is_back(&vm, "victim", &before).unwrap();
+    is_back(&vm, &before).unwrap();
 }
 
 #[test]
 fn edge_34_ten_thousand_orphans_are_reaped_at_once() {
     let (vm, mut witness) = ready().unwrap();
-    let before = vm.wait_service("victim", "up").unwrap();
+    let before = up(&vm, "victim").unwrap();
     // Their parent does not wait for them and ends: all it has left become PID 1's.
     let thousand = "i=0; while [ $i -lt 1000 ]; do : & i=$((i + 1)); done";
     let line = format!(
@@ -253,7 +264,7 @@ fn edge_34_ten_thousand_orphans_are_reaped_at_once() {
     witness.tell(&line).unwrap();
     vm.orlop(&["ps"]).unwrap();
     assert_eq!(witness.hear(&line).unwrap().trim(), "done");
-    is_back(&vm, "victim", &before).unwrap();
+    is_back(&vm, &before).unwrap();
     let zombies = "cat /proc/[0-9]*/stat 2>/dev/null | awk '$3 == \"Z\" && $4 == 1' | wc -l";
     assert_eq!(witness.run(zombies).unwrap().trim(), "0");
 }
