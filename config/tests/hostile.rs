@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use orlop_config::{Checked, Diagnostic, Service, SourceFile, Sources, check};
+use orlop_config::{
+    Checked, Diagnostic, Kind, Readiness, RestartPolicy, Service, SourceFile, Sources, check,
+};
 use proptest::prelude::*;
 
 fn check_both(text: &str) -> (Checked, Checked) {
@@ -62,7 +64,60 @@ fn assert_sound(text: &str) {
     assert_inside(text, &system.diagnostics);
     let runs = service.services.values().next().map(Service::folder);
     assert_eq!(usize::from(runs.is_some()) + service.broken.len(), 1);
+    service.services.values().for_each(assert_supervisable);
     assert_eq!(service.has_errors(), !service.broken.is_empty());
+}
+
+/// What the supervisor may rely on, whatever was written.
+fn assert_supervisable(service: &Service) {
+    let supervision = &service.supervision;
+    let delays = [
+        supervision.restart_delay,
+        supervision.restart_max_delay,
+        supervision.restart_reset_after,
+    ];
+    assert!(delays.iter().all(|delay| !delay.is_zero()), "{service:?}");
+    assert!(supervision.restart_delay <= supervision.restart_max_delay);
+    assert_ne!(service.max_attempts(), Some(0));
+    let again = [
+        RestartPolicy::Always,
+        RestartPolicy::UnlessStopped,
+        RestartPolicy::OnSuccess,
+    ];
+    if supervision.kind != Kind::Service {
+        assert!(!again.contains(&service.restart), "{service:?}");
+        assert_eq!(supervision.readiness, Readiness::Started);
+        assert!(supervision.health.is_none() && supervision.watchdog.is_none());
+    }
+    if supervision.readiness == Readiness::Healthy {
+        assert!(supervision.health.is_some(), "{service:?}");
+    }
+    if let Some(health) = &supervision.health {
+        assert!(health.interval >= Duration::from_millis(100) && health.retries > 0);
+        assert!(health.start_interval >= Duration::from_millis(100));
+        assert!(!health.timeout.is_zero());
+    }
+    if let Some(limit) = &supervision.start_limit {
+        assert!(limit.burst > 0 && !limit.interval.is_zero());
+    }
+    if let Some(schedule) = &supervision.schedule {
+        assert!(
+            schedule
+                .next(1_800_000_000)
+                .is_some_and(|at| at > 1_800_000_000)
+        );
+        assert!(matches!(
+            supervision.kind,
+            Kind::Oneshot {
+                remain_after_exit: false
+            }
+        ));
+        assert!(!supervision.start_at_boot && supervision.replica.is_none());
+    }
+    if let Some(replica) = &supervision.replica {
+        assert!((1..=replica.count).contains(&replica.index) && replica.count > 1);
+        assert!(service.ports.is_empty());
+    }
 }
 
 /// A word that leads somewhere in the walker, or nowhere.
@@ -228,6 +283,18 @@ proptest! {
         assert_sound(&text);
     }
 
+    /// Mostly good values, so that many a file is accepted.
+    #[test]
+    fn whatever_is_accepted_can_be_supervised(lines in prop::collection::btree_map(
+        prop::sample::select(GOOD_KEYS), any::<prop::sample::Index>(), 1..8,
+    )) {
+        let lines: Vec<&str> = lines
+            .iter()
+            .map(|(alternatives, at)| *at.get(alternatives))
+            .collect();
+        assert_sound(&format!("{GOOD}{}\n", lines.join("\n")));
+    }
+
     #[test]
     fn a_good_file_cut_anywhere_is_survived(at in 0usize..600, insert in "\\PC{0,2}") {
         let good = include_str!("accept/every_key.toml");
@@ -236,6 +303,58 @@ proptest! {
         assert_sound(&format!("{}{insert}{}", &good[..at], &good[at..]));
     }
 }
+
+/// Ways to write each key.
+const GOOD_KEYS: &[&[&str]] = &[
+    &["type = \"oneshot\"", "type = \"service\""],
+    &["remain_after_exit = true", "remain_after_exit = false"],
+    &[
+        "readiness = \"notify\"",
+        "readiness = \"fd:3\"",
+        "readiness = \"healthy\"",
+        "readiness = \"started\"",
+    ],
+    &["start_timeout = \"1s\"", "start_timeout = \"infinity\""],
+    &["watchdog = \"1ms\"", "watchdog = \"24h\""],
+    &[
+        "healthcheck = { http = \":80\" }",
+        "healthcheck = { tcp = 1, interval = \"100ms\", retries = 1 }",
+        "healthcheck = { file = \"/a\", start_period = \"0s\" }",
+        "healthcheck = { disable = true }",
+        "healthcheck = { test = \"true\", timeout = \"1ms\" }",
+    ],
+    &["on_unhealthy = \"none\"", "on_unhealthy = \"restart\""],
+    &[
+        "restart = \"no\"",
+        "restart = \"always\"",
+        "restart = \"on-failure:4294967295\"",
+        "restart = \"on-success\"",
+        "restart = \"on-watchdog\"",
+    ],
+    &["restart_delay = \"1ms\"", "restart_delay = \"24h\""],
+    &["restart_max_delay = \"1ms\"", "restart_max_delay = \"24h\""],
+    &[
+        "restart_reset_after = \"1ms\"",
+        "restart_reset_after = \"24h\"",
+    ],
+    &[
+        "start_limit = {}",
+        "start_limit = { burst = 4294967295, interval = \"24h\" }",
+        "start_limit = { burst = 1, interval = \"1ms\", retry_after = \"1ms\" }",
+    ],
+    &[
+        "deploy = { restart_policy = { max_attempts = 1, delay = \"2h\" } }",
+        "deploy = { replicas = 2, restart_policy = { condition = \"none\" } }",
+        "deploy = { replicas = 0 }",
+    ],
+    &[
+        "schedule = \"0 0 29 2 */7\"",
+        "schedule = { every = \"365d\", missed = \"run\" }",
+        "schedule = \"every 1s\"",
+    ],
+    &["scale = 0", "scale = 1", "scale = 3"],
+    &["ports = [\"8080:80\"]", "ports = []"],
+];
 
 /// Much more than any of these takes, much less than a quadratic walk would.
 const LONG: Duration = Duration::from_secs(20);

@@ -71,9 +71,10 @@ fn word(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<&'static str> {
     }
 }
 
-/// `readiness` and `start_timeout`; the health check is known already.
+/// `readiness` and `start_timeout`; `unasked` when there is no health check.
 pub(super) fn readiness(
     fields: &Fields<'_>,
+    unasked: bool,
     supervision: &mut Supervision,
     findings: &mut Findings<'_>,
 ) {
@@ -81,7 +82,7 @@ pub(super) fn readiness(
     let found = node.and_then(|n| one_of(n, findings));
     supervision.readiness = found.unwrap_or_default();
     if let (Some(node), Readiness::Healthy) = (node, supervision.readiness)
-        && fields.get("healthcheck").is_none()
+        && unasked
         && !fields.meant(&["healthcheck"])
     {
         node.error(

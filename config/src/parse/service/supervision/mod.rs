@@ -58,11 +58,13 @@ pub(super) fn supervised(fields: &Fields<'_>, findings: &mut Findings<'_>) -> Su
         .and_then(|n| start_limit::start_limit(n, &supervision, findings));
     exit_status::exit_statuses(fields, &mut supervision, findings);
 
-    let health = fields
+    let before = findings.errors();
+    supervision.health = fields
         .get("healthcheck")
         .and_then(|n| health::healthcheck(n, findings));
-    supervision.health = health;
-    kind::readiness(fields, &mut supervision, findings);
+    // Not written, or turned off; what could not be read is told already.
+    let unasked = supervision.health.is_none() && findings.errors() == before;
+    kind::readiness(fields, unasked, &mut supervision, findings);
     failure::on_unhealthy(fields, &mut supervision, findings);
     supervision.watchdog = fields
         .get("watchdog")
