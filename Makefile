@@ -23,7 +23,7 @@ test:
 
 # The same code with full counts; seeds are printed.
 soak:
-	@.ci/setup test
+	@.ci/setup soak
 	@PROPTEST_CASES=$${PROPTEST_CASES:-20000} ORLOP_ROUNDS=$${ORLOP_ROUNDS:-20} \
 		ORLOP_LAUNCHES=$${ORLOP_LAUNCHES:-10000} \
 		ORLOP_STEPS=$${ORLOP_STEPS:-100000000} .ci/test

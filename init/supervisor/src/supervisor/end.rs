@@ -96,20 +96,23 @@ impl Supervisor {
     /// Ended with success, and its policy wants no restart.
     fn complete(&mut self, id: Id, reason: String) {
         let unit = &self.units[id];
+        let completed = unit.completed;
         let remains = unit.plan.kind
             == Kind::Oneshot {
                 remain_after_exit: true,
             };
-        if unit.completed {
+        if completed {
             self.answer_up(id, &Ok(()));
         }
-        match remains && self.units[id].completed {
+        match remains && completed {
             true => {
                 self.enter(id, Phase::Remains, reason);
-                self.came_back(id);
                 self.release(id);
             }
             false => self.down(id, reason),
+        }
+        if completed {
+            self.came_back(id);
         }
     }
 

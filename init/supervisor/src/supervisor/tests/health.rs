@@ -233,6 +233,26 @@ fn up_may_mean_healthy() {
 }
 
 #[test]
+fn what_notifies_is_asked_before_and_after_it_is_ready() {
+    let db = checked("db").set(|s| s.readiness = Readiness::Notify);
+    let mut world = World::new([db]);
+    world.boot();
+    world.launched("db");
+    world.until_probe();
+    world.passes("db");
+    assert_eq!(
+        world.state("db"),
+        ServiceState::Starting,
+        "healthy is not ready"
+    );
+    let passed = world.now;
+    world.ready("db");
+    assert_eq!(world.state("db"), ServiceState::Up);
+    world.until_probe();
+    assert_eq!(world.now - passed, SEC * 10);
+}
+
+#[test]
 fn ready_and_healthy_for_10_s_is_a_healthy_run() {
     let mut world = World::up([checked("db")]);
     world.until_probe();

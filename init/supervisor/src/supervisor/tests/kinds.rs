@@ -135,6 +135,23 @@ fn edge_39_a_oneshot_runs_once_under_racing_requests() {
 }
 
 #[test]
+fn who_restarts_with_a_oneshot_does_so_when_it_is_done() {
+    for remain in [false, true] {
+        let web = service("web").edge("job", |edge| edge.restart = true);
+        let mut world = World::new([oneshot(remain), web]);
+        world.boot();
+        world.launched("job");
+        world.gone("job", 0);
+        world.launched("web");
+        world.restart("job");
+        world.launched("job");
+        assert_eq!(world.state("web"), ServiceState::Up);
+        world.gone("job", 0);
+        assert_eq!(world.state("web"), ServiceState::Stopping);
+    }
+}
+
+#[test]
 fn scale_zero_is_started_by_request_only() {
     let db = service("db").set(|s| s.start_at_boot = false);
     let mut world = World::new([db, service("web").needs("db")]);

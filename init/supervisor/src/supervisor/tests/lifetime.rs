@@ -140,7 +140,7 @@ fn edge_03_a_manual_start_after_the_limit_works_and_starts_anew() {
 }
 
 #[test]
-fn stop_is_signal_then_continue_then_kill() {
+fn edge_43_stop_is_signal_then_continue_then_kill() {
     let mut world = World::up([service("web").grace(3 * SEC)]);
     let id = world.stop("web");
     // Edge case 43: a process stopped by SIGSTOP can act on the signal.
@@ -204,6 +204,23 @@ fn the_end_may_be_reported_before_the_launch() {
     world.launched("job");
     assert_eq!(world.state("job"), ServiceState::Down);
     assert_eq!(world.did(), ["launch web", "release job"]);
+}
+
+#[test]
+fn edge_15_an_empty_cgroup_told_twice_or_of_before_changes_nothing() {
+    let mut world = World::new([service("db")]);
+    world.boot();
+    world.empty("db");
+    world.launched("db");
+    assert_eq!(world.state("db"), ServiceState::Up);
+    world.pass(SEC * 20);
+    world.exits("db", 1);
+    world.empty("db");
+    assert_eq!(world.did(), ["launch db"]);
+    world.empty("db");
+    world.empty("db");
+    assert_eq!(world.did(), [""; 0]);
+    assert_eq!(world.state("db"), ServiceState::Starting);
 }
 
 #[test]

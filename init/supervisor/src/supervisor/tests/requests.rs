@@ -59,6 +59,33 @@ fn restart_of_a_running_one_stops_and_starts_and_keeps_the_resources() {
 }
 
 #[test]
+fn edge_18_a_restart_asked_for_from_inside_keeps_its_start_and_its_answer() {
+    let mut world = World::up([service("db")]);
+    let restart = world.restart("db");
+    // Who asked dies of it.
+    world.pass(SEC * 10);
+    assert_eq!(world.did(), ["kill db"]);
+    world.ends("db", crate::ExitStatus::Signaled(9));
+    world.empty("db");
+    assert_eq!(world.did(), ["launch db"]);
+    world.launched("db");
+    assert_eq!(world.replies(), [(restart, Ok(()))]);
+}
+
+#[test]
+fn a_restart_starts_what_it_requires() {
+    let mut world = World::up([service("db"), service("web").needs("db")]);
+    world.stop("db");
+    world.gone("db", 0);
+    world.restart("web");
+    assert_eq!(world.did(), ["launch db", "signal web 15", "signal web 18"]);
+    world.gone("web", 0);
+    assert_eq!(world.state("web"), ServiceState::Waiting);
+    world.launched("db");
+    assert_eq!(world.state("web"), ServiceState::Starting);
+}
+
+#[test]
 fn start_of_a_running_one_and_stop_of_a_stopped_one_are_done() {
     let mut world = World::up([service("web")]);
     let id = world.start("web");

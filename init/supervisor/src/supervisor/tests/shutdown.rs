@@ -115,6 +115,22 @@ fn edge_10_a_service_that_never_stops_does_not_stop_the_shutdown() {
 }
 
 #[test]
+fn edge_13_a_process_stuck_in_the_kernel_does_not_stop_the_power_off() {
+    let mut world = World::up([service("db"), service("web").needs("db")]);
+    // Its main process ended; something of its pid namespace never does.
+    world.exits("web", 1);
+    world.shut_down();
+    world.pass(SEC * 10);
+    assert_eq!(world.did(), ["signal db 15", "signal db 18"]);
+    world.gone("db", 0);
+    assert!(
+        world
+            .did()
+            .contains(&"shutdown complete PowerOff".to_owned())
+    );
+}
+
+#[test]
 fn edge_10_a_crash_loop_does_not_block_the_shutdown() {
     let mut world = World::up([service("web")]);
     world.gone("web", 1);

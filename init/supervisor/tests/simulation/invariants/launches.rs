@@ -112,7 +112,9 @@ impl Invariants {
             }
         }
         seen.in_row += 1;
+        // What else may start it cannot be told from a restart that had to wait.
         let retried = self.pulled.contains(&id)
+            || s.schedule.is_some()
             || s.start_limit
                 .is_some_and(|limit| limit.retry_after.is_some());
         if let Some(max) = service.max_attempts() {
