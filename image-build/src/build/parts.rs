@@ -118,7 +118,11 @@ impl Known {
         }
         for service in inputs.checked.services.values() {
             if let Some(build) = service.build.clone() {
-                let folder = inputs.folder.services.get(service.folder().as_str()).cloned();
+                let folder = inputs
+                    .folder
+                    .services
+                    .get(service.folder().as_str())
+                    .cloned();
                 builds.insert(
                     service.image.as_str().to_owned(),
                     (build, folder.unwrap_or_default()),

@@ -2,14 +2,17 @@
 //!
 //! All of these are files of cgroupfs: no call waits for a disk.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use orlop_config::{OomPolicy, Service};
 
+use crate::devices::{DeviceError, DeviceFilter, DeviceRules};
 use crate::private_proc::PrivateProc;
 
 /// A cgroup controller that Orlop uses.
@@ -80,6 +83,14 @@ pub enum CgroupError {
         path: PathBuf,
         /// rmdir(2)'s.
         source: io::Error,
+    },
+    /// It has no device filter: nothing may be launched in it.
+    #[error("the cgroup {}", path.display())]
+    Devices {
+        /// The directory.
+        path: PathBuf,
+        /// bpf(2)'s.
+        source: DeviceError,
     },
     /// A directory could not be removed: a process is still in it.
     #[error("removing the cgroup {}", path.display())]
@@ -154,6 +165,7 @@ pub fn enable_controllers(base: &Path, needed: &[Controller]) -> Result<(), Cgro
 pub struct Cgroup {
     path: PathBuf,
     directory: OwnedFd,
+    devices: RefCell<Option<Rc<DeviceFilter>>>,
 }
 
 impl Cgroup {
@@ -182,7 +194,30 @@ impl Cgroup {
         Ok(Self {
             directory: filled?,
             path,
+            devices: RefCell::new(None),
         })
+    }
+
+    /// Lets its processes use these devices and no others, from now on. The same rules again cost
+    /// nothing; others take the place of the earlier ones in one step.
+    ///
+    /// # Errors
+    /// [`CgroupError::Devices`]; what held before still does.
+    pub fn restrict_devices(&self, rules: &DeviceRules) -> Result<(), CgroupError> {
+        let mut attached = self.devices.borrow_mut();
+        if attached.as_ref().is_some_and(|old| old.rules() == rules) {
+            return Ok(());
+        }
+        let failed = |source| CgroupError::Devices {
+            path: self.path.clone(),
+            source,
+        };
+        let filter = DeviceFilter::load(rules).map_err(failed)?;
+        filter
+            .attach(self.as_fd(), attached.as_deref())
+            .map_err(failed)?;
+        *attached = Some(filter);
+        Ok(())
     }
 
     /// The directory.

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod cgroup;
+pub mod devices;
 pub mod exec;
 pub mod launch;
 pub mod namespaces;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use nix::libc::SIGKILL;
 use orlop_config::{NetworkMode, ServiceName, Signal};
 use orlop_container::cgroup::{Cgroup, plan_limits};
+use orlop_container::devices::DeviceRules;
 use orlop_container::launch::{LaunchFds, LaunchOutcome, Launching, launch as launch_plan};
 use orlop_container::namespaces::{Holder, KeptNamespaces};
 use orlop_container::plan::{
@@ -69,6 +70,7 @@ async fn try_launch(shared: &Rc<Shared>, unit: &Unit, life: u64) -> Result<u32, 
     wait_for_devices(shared, unit).await;
     load_overlay(shared, unit).await?;
     prepare_cgroup(shared, unit)?;
+    restrict_devices(unit)?;
     let namespaces = keep_namespaces(shared, unit).await?;
     let user = user::resolve(&unit.service.user, &image.passwd, &image.group)
         .map_err(|error| chain(&error))?;
@@ -132,6 +134,17 @@ fn prepare_cgroup(shared: &Shared, unit: &Unit) -> Result<(), String> {
     unit.held_mut().oom_kills = cgroup.oom_kills();
     unit.held_mut().cgroup = Some(cgroup);
     Ok(())
+}
+
+/// Anew at each launch: a device may have another number by now. Fails closed (rule R19).
+fn restrict_devices(unit: &Unit) -> Result<(), String> {
+    let held = unit.held();
+    match (&held.cgroup, DeviceRules::of(&unit.service)) {
+        (Some(cgroup), Some(rules)) => cgroup
+            .restrict_devices(&rules)
+            .map_err(|error| chain(&error)),
+        _ => Ok(()),
+    }
 }
 
 fn watch_cgroup(shared: &Shared, unit: &Unit, cgroup: &Cgroup) -> io::Result<()> {

@@ -9,6 +9,7 @@
     reason = "the one crate that exists to hold it; every block argues its preconditions"
 )]
 
+pub mod bpf;
 pub mod child;
 pub mod clock;
 pub mod clone;

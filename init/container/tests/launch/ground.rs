@@ -14,6 +14,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
 use orlop_container::cgroup::{Cgroup, Controller, enable_controllers, plan_limits};
+use orlop_container::devices::DeviceRules;
 use orlop_container::launch::{LaunchError, LaunchFds, LaunchOutcome, Launching, launch};
 use orlop_container::namespaces::{Holder, KeptNamespaces, NamespaceError, NamespaceSpec};
 use orlop_container::plan::{
@@ -210,7 +211,17 @@ impl<'a> Trial<'a> {
         ground.images.join(self.service.image.as_str())
     }
 
+    /// As PID 1 makes it: with limits and the device filter.
     pub(crate) fn cgroup(&self, ground: &Ground) -> Cgroup {
+        let cgroup = self.unfiltered_cgroup(ground);
+        if let Some(rules) = DeviceRules::of(&self.service) {
+            cgroup.restrict_devices(&rules).unwrap();
+        }
+        cgroup
+    }
+
+    /// The same without the device filter.
+    pub(crate) fn unfiltered_cgroup(&self, ground: &Ground) -> Cgroup {
         let mut limits = plan_limits(&self.service);
         if !ground.has_controllers() {
             limits.clear();
@@ -239,9 +250,7 @@ impl<'a> Trial<'a> {
         let kept = self.namespaces(ground);
         let cgroup = self.cgroup(ground);
         let ended = self.run_in(ground, &kept, &cgroup);
-        cgroup.kill().unwrap();
-        emptied(&cgroup);
-        cgroup.remove().unwrap();
+        end(&cgroup);
         ended
     }
 
@@ -405,6 +414,13 @@ fn wait_for_end(pidfd: BorrowedFd<'_>) -> WaitStatus {
         Err(Errno::ECHILD) => WaitStatus::StillAlive,
         status => status.unwrap(),
     }
+}
+
+/// Kills what is left in it and removes it.
+pub(crate) fn end(cgroup: &Cgroup) {
+    cgroup.kill().unwrap();
+    emptied(cgroup);
+    cgroup.remove().unwrap();
 }
 
 /// Until it is readable; a hang fails the test.

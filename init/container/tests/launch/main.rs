@@ -2,6 +2,8 @@
 //! not get, and what a person reads when a launch fails.
 
 #[cfg(test)]
+mod devices;
+#[cfg(test)]
 mod exec;
 #[cfg(test)]
 mod ground;
