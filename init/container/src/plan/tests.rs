@@ -2,8 +2,10 @@ use std::ffi::CStr;
 use std::path::PathBuf;
 
 use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
+use orlop_sys::credentials::Resource;
 use orlop_sys::mount_api::MountFlags;
 
+use super::mount::READ_ONLY;
 use super::*;
 use crate::seccomp;
 
@@ -439,4 +441,61 @@ fn paths_that_climb_and_nul_bytes_are_refused() {
     let mut nothing = service;
     nothing.command.clear();
     assert_eq!(plan(&inputs(&nothing)).unwrap_err(), PlanError::NoCommand);
+}
+
+/// The table of `docs/isolation.md`.
+#[test]
+fn paths_limits_and_privileges_are_the_stricter_of_dockers_and_containerds() {
+    let path = |name: &str| CString::new(name).unwrap();
+    let hidden = [
+        "proc/acpi",
+        "proc/asound",
+        "proc/kcore",
+        "proc/keys",
+        "proc/latency_stats",
+        "proc/sched_debug",
+        "proc/scsi",
+        "proc/timer_list",
+        "proc/timer_stats",
+        "sys/devices/virtual/powercap",
+        "sys/firmware",
+    ];
+    let read_only = [
+        "proc/bus",
+        "proc/fs",
+        "proc/irq",
+        "proc/sys",
+        "proc/sysrq-trigger",
+    ];
+    for manifest in [
+        "",
+        "isolation = \"baseline\"",
+        "cap_add = [\"ALL\"]",
+        "userns_mode = \"host\"",
+    ] {
+        let steps = steps(manifest);
+        for name in hidden {
+            assert!(
+                steps.contains(&Step::Mask(path(name))),
+                "{manifest}: {name}"
+            );
+        }
+        for name in read_only {
+            assert!(
+                steps.contains(&Step::ReadOnlyPath(path(name))),
+                "{manifest}: {name}"
+            );
+        }
+        for limit in [
+            Step::Limit(Resource::OpenFiles, 1024, 1024),
+            Step::Limit(Resource::CoreSize, 0, 0),
+            Step::NoNewPrivileges,
+        ] {
+            assert!(steps.contains(&limit), "{manifest}: {limit:?}");
+        }
+        for target in ["sys", "sys/fs/cgroup"] {
+            let mount = mount_on(&steps, target).unwrap();
+            assert_eq!(mount.flags, READ_ONLY, "{manifest}: {target}");
+        }
+    }
 }
