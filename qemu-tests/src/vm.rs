@@ -192,6 +192,26 @@ impl Vm {
         orlop(&all)
     }
 
+    /// What `ps` says of a service, once `wanted` accepts it: for what is no event.
+    ///
+    /// # Errors
+    /// When it does not within [`crate::HANG_LIMIT`], with what it said instead.
+    pub fn wait_ps(&self, service: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        let limit = Instant::now() + crate::HANG_LIMIT;
+        loop {
+            let said = self.orlop(&["ps", "--json"])?;
+            let list: Value = serde_json::from_str(&said).context("read ps")?;
+            let all = list.as_array().into_iter().flatten();
+            let info = all.into_iter().find(|info| text(info, "name") == service);
+            match info {
+                Some(info) if wanted(info) => return Ok(info.clone()),
+                _ if Instant::now() >= limit => bail!("ps never said it of {service} but {said}"),
+                // The machine tells nobody of what is no change of state.
+                _ => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+
     /// The workstation's port that leads to `port` of the machine.
     ///
     /// # Errors

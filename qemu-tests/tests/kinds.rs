@@ -1,0 +1,182 @@
+//! What runs once, what runs by a schedule, what runs several times, what waits for the machine;
+//! and what runs out of memory.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::sync::LazyLock;
+
+use anyhow::Result;
+use orlop_qemu_tests::{Held, MachineBuilder, Shared, Vm};
+use serde_json::Value;
+
+static MACHINE: LazyLock<Shared> = LazyLock::new(|| Shared::new(boot()));
+
+const SLEEP: &str = "exec /bin/busybox sleep 1000000";
+
+fn boot() -> Result<Vm> {
+    let prepare = "echo prepared; exit 0";
+    let once = "type = \"oneshot\"";
+    let remain = "type = \"oneshot\"\nremain_after_exit = true";
+    let replica = format!("echo \"I am $ORLOP_REPLICA, $(/bin/busybox hostname)\"; {SLEEP}");
+    // A child of the shell takes all there is.
+    let hungry = "/bin/busybox tail /dev/zero & wait; exec /bin/busybox sleep 1000000";
+    let greedy = "exec /bin/busybox tail /dev/zero";
+    MachineBuilder::with(&["log", "gateway", "dhcp"])?
+        .shell_service("prepare", prepare, remain)
+        .shell_service("prepared", SLEEP, "depends_on = [\"prepare\"]")
+        .shell_service("once", prepare, once)
+        .shell_service(
+            "done",
+            SLEEP,
+            "depends_on = { once = { condition = \"service_completed_successfully\" } }",
+        )
+        .shell_service(
+            "tick",
+            "echo tick",
+            "schedule = \"every 2s\"\ntype = \"oneshot\"",
+        )
+        .shell_service("web", &replica, "scale = 3")
+        .shell_service(
+            "online",
+            SLEEP,
+            "needs = [\"link\", \"address\", \"online\"]",
+        )
+        .shell_service("device", SLEEP, "needs = [\"device:/dev/vportless\"]")
+        .shell_service(
+            "path",
+            SLEEP,
+            "needs = [\"path:/run/orlop/control/gateway.sock\"]",
+        )
+        .shell_service("hungry", hungry, "mem_limit = \"16m\"\nrestart = \"no\"")
+        .shell_service(
+            "greedy",
+            greedy,
+            "mem_limit = \"16m\"\noom_policy = \"kill\"\nrestart = \"no\"",
+        )
+        .boot()
+}
+
+fn machine() -> Held<'static> {
+    let vm = MACHINE.hold().unwrap();
+    vm.wait_boot().unwrap();
+    vm
+}
+
+fn of(vm: &Vm, name: &str) -> Value {
+    vm.wait_ps(name, |_| true).unwrap()
+}
+
+fn place(events: &[Value], name: &str, state: &str) -> usize {
+    let of_it = |event: &Value| event["service"] == name && event["state"] == state;
+    events
+        .iter()
+        .position(of_it)
+        .unwrap_or_else(|| panic!("{name} {state} in {events:?}"))
+}
+
+#[test]
+fn a_oneshot_is_up_once_it_has_ended_with_success() {
+    let vm = machine();
+    vm.wait_service("prepared", "up").unwrap();
+    vm.wait_service("done", "up").unwrap();
+    let events = vm.events();
+    assert!(place(&events, "prepare", "up") < place(&events, "prepared", "starting"));
+    let prepare = of(&vm, "prepare");
+    assert_eq!(prepare["state"], "up");
+    assert_eq!(prepare["pid"], Value::Null);
+    assert_eq!(of(&vm, "once")["state"], "down");
+    assert_eq!(of(&vm, "once")["restarts"], 0);
+}
+
+#[test]
+fn a_schedule_runs_again_and_again_and_says_when() {
+    let vm = machine();
+    let ran = |wanted: usize| {
+        let wanted = move |events: &[Value]| {
+            let starts = events
+                .iter()
+                .filter(|e| e["service"] == "tick" && e["state"] == "starting");
+            starts.count() >= wanted
+        };
+        let seen = std::cell::RefCell::new(Vec::new());
+        vm.wait_event("another run of tick", |event| {
+            seen.borrow_mut().push(event.clone());
+            wanted(&seen.borrow())
+        })
+        .unwrap()
+    };
+    ran(3);
+    let tick = of(&vm, "tick");
+    if tick["state"] == "down" {
+        assert!(tick["next_run_in_ms"].as_u64().unwrap() <= 2000, "{tick}");
+    }
+    let events = vm.events();
+    let at = |event: &&Value| event["service"] == "tick" && event["state"] == "starting";
+    let starts: Vec<u64> = events
+        .iter()
+        .filter(at)
+        .map(|event| event["uptime_ms"].as_u64().unwrap())
+        .collect();
+    for pair in starts.windows(2) {
+        assert!(pair[1] - pair[0] >= 1000, "{starts:?}");
+    }
+}
+
+#[test]
+fn three_replicas_have_names_and_answer_to_one() {
+    let vm = machine();
+    for index in 1..=3 {
+        let name = format!("web-{index}");
+        vm.wait_service(&name, "up").unwrap();
+        vm.log_until(&name, &format!("I am {index}, {name}"))
+            .unwrap();
+        assert_eq!(of(&vm, &name)["replica_of"], "web");
+    }
+    let mark = vm.mark();
+    vm.orlop(&["stop", "web"]).unwrap();
+    for index in 1..=3 {
+        assert_eq!(of(&vm, &format!("web-{index}"))["state"], "down");
+    }
+    vm.orlop(&["start", "web"]).unwrap();
+    for index in 1..=3 {
+        vm.wait_service_after(mark, &format!("web-{index}"), "up")
+            .unwrap();
+    }
+    let refused = vm.orlop_outcome(&["stop", "web-4"]).unwrap();
+    assert!(refused.stderr.contains("web-"), "{refused:?}");
+}
+
+#[test]
+fn what_needs_the_network_starts_with_the_address() {
+    let vm = machine();
+    vm.wait_service("online", "up").unwrap();
+    let events = vm.events();
+    let address = events
+        .iter()
+        .position(|event| event["event"] == "network")
+        .unwrap();
+    let starting = place(&events, "online", "starting");
+    // The address is told by the owner of the network right before it says that it is there.
+    assert!(starting > address, "{events:?}");
+    vm.wait_service("path", "up").unwrap();
+    let device = of(&vm, "device");
+    assert_eq!(device["state"], "waiting");
+    let cause = device["cause"].as_str().unwrap();
+    assert!(cause.contains("/dev/vportless"), "{cause}");
+}
+
+#[test]
+fn edge_21_a_kill_for_want_of_memory_is_named() {
+    let vm = machine();
+    let event = vm.wait_service("greedy", "failed").unwrap();
+    let cause = event["cause"].as_str().unwrap();
+    assert!(cause.contains("memory"), "{cause}");
+    assert_eq!(of(&vm, "greedy")["oom_kills"], 1);
+    // Only a child was killed: the service goes on, and the kill is counted.
+    vm.wait_service("hungry", "up").unwrap();
+    let hungry = vm.wait_ps("hungry", |info| info["oom_kills"] == 1).unwrap();
+    assert_eq!(hungry["state"], "up");
+}
