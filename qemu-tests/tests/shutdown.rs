@@ -82,6 +82,32 @@ fn a_stop_that_comes_before_the_handlers_is_heard_all_the_same() {
 }
 
 #[test]
+fn a_service_may_end_the_machine_and_the_console_says_who_is_waited_for() {
+    let stubborn = "trap '' TERM; echo here; while :; do busybox sleep 1; done";
+    // Fails once the other one runs, for good.
+    let fails = "exit 3";
+    let machine = MachineBuilder::with(&["gateway", "log"])
+        .unwrap()
+        .shell_service("stubborn", stubborn, "stop_grace_period = \"7s\"")
+        .shell_service(
+            "vital",
+            fails,
+            "restart = \"no\"\non_failure = [\"poweroff\"]\ndepends_on = [\"stubborn\"]",
+        );
+    let mut vm = machine.boot().unwrap();
+    is_shutdown(&vm, "poweroff").unwrap();
+    assert_eq!(vm.wait_exit().unwrap(), 0);
+    let console = vm.transcript_until("Powering off").unwrap();
+    for said in [
+        "vital failed: poweroff",
+        "Waiting for stubborn (2 s of 7 s) to stop",
+        "Waiting for stubborn (4 s of 7 s) to stop",
+    ] {
+        assert!(console.contains(said), "{said} in {console}");
+    }
+}
+
+#[test]
 fn sigterm_for_orlop_run_powers_off() {
     let mut vm = boot(&["nginx"]).unwrap();
     vm.terminate().unwrap();
