@@ -6,7 +6,7 @@ use super::{File, Files};
 use crate::ServiceName;
 use crate::tree::Place;
 
-pub(super) type Graph = BTreeMap<ServiceName, BTreeSet<ServiceName>>;
+type Graph = BTreeMap<ServiceName, BTreeSet<ServiceName>>;
 
 /// Reports each cycle once, at its first service by name; returns all services of cycles, each
 /// with the sentence.
@@ -108,7 +108,7 @@ fn sentence(cycle: &[ServiceName], files: &Files<'_>) -> Option<(String, Service
 }
 
 /// Disjoint cycles, each a shortest one from its first node by name, until none is left.
-pub(super) fn cycles(mut graph: Graph) -> Vec<Vec<ServiceName>> {
+fn cycles(mut graph: Graph) -> Vec<Vec<ServiceName>> {
     let mut found = Vec::new();
     prune(&mut graph);
     while let Some(start) = graph.keys().next().cloned() {

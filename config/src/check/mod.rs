@@ -50,6 +50,34 @@ struct File<'a> {
 
 type Files<'a> = BTreeMap<ServiceName, File<'a>>;
 
+/// What a check says of files while it reads all of them.
+#[derive(Default)]
+struct Said(Vec<(ServiceName, Severity, Place, String)>);
+
+impl Said {
+    fn error(&mut self, file: &ServiceName, place: &Place, message: String) {
+        let entry = (file.clone(), Severity::Error, place.clone(), message);
+        self.0.push(entry);
+    }
+
+    fn warning(&mut self, file: &ServiceName, place: &Place, message: String) {
+        let entry = (file.clone(), Severity::Warning, place.clone(), message);
+        self.0.push(entry);
+    }
+
+    fn tell(self, files: &mut Files<'_>) {
+        for (file, severity, place, message) in self.0 {
+            let Some(file) = files.get_mut(&file) else {
+                continue;
+            };
+            match severity {
+                Severity::Error => file.findings.error(&place, message),
+                Severity::Warning => file.findings.warning(&place, message),
+            }
+        }
+    }
+}
+
 /// Parses and checks everything: each file alone, then names across files, cycles, ports.
 #[must_use]
 pub fn check(sources: &Sources) -> Checked {
@@ -85,11 +113,13 @@ pub fn check(sources: &Sources) -> Checked {
     names::check_services(&mut files, &known);
     names::check_volumes(&mut files, &mut machine);
     ports::check_ports(&mut files);
-    replicas::check_names(&mut files, &known);
-    conditions::check_conditions(&mut files);
-    terminals::check_terminals(&mut files);
+    let mut said = Said::default();
+    replicas::check_names(&files, &known, &mut said);
+    conditions::check_conditions(&files, &mut said);
+    terminals::check_terminals(&files, &mut said);
+    rescue::check_rescues(&files, &mut said);
+    said.tell(&mut files);
     let cyclic = cycles::check_cycles(&mut files);
-    rescue::check_rescues(&mut files);
     let scales = replicas::scales(&files);
 
     let mut broken = BTreeMap::new();

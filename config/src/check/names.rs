@@ -54,7 +54,7 @@ pub(super) fn check_images(files: &mut Files<'_>, existing: &BTreeSet<String>) {
 /// Every dependency, and what `on_failure` starts, must be a service's folder. A dependency that is
 /// not required may be missing, and so may what only the order is said of, as in systemd.
 pub(super) fn check_services(files: &mut Files<'_>, known: &BTreeSet<String>) {
-    let scaled: BTreeSet<ServiceName> = files
+    let scaled: Vec<ServiceName> = files
         .iter()
         .filter(|(_, file)| file.draft.instances() > 1)
         .map(|(name, _)| name.clone())
@@ -98,7 +98,7 @@ pub(super) fn check_services(files: &mut Files<'_>, known: &BTreeSet<String>) {
 }
 
 /// The scaled service that `web-2` is one of.
-fn instance_of<'n>(name: &'n ServiceName, scaled: &BTreeSet<ServiceName>) -> Option<&'n str> {
+fn instance_of<'n>(name: &'n ServiceName, scaled: &[ServiceName]) -> Option<&'n str> {
     let (of, number) = name.as_str().rsplit_once('-')?;
     let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
     scaled

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Files;
+use super::{Files, Said};
 use crate::tree::quoted;
 use crate::{Replica, Service, ServiceName};
 
@@ -18,7 +18,8 @@ pub(super) struct Scale {
 }
 
 type Services = BTreeMap<ServiceName, Service>;
-type Scales = BTreeMap<ServiceName, Scale>;
+/// By name, of those that run other than once.
+type Scales = Vec<(ServiceName, Scale)>;
 
 /// The services that run other than once.
 pub(super) fn scales(files: &Files<'_>) -> Scales {
@@ -34,27 +35,24 @@ pub(super) fn scales(files: &Files<'_>) -> Scales {
 }
 
 /// No instance may be called as another service is.
-pub(super) fn check_names(files: &mut Files<'_>, known: &BTreeSet<String>) {
-    for (name, file) in files.iter_mut() {
+pub(super) fn check_names(files: &Files<'_>, known: &BTreeSet<String>, said: &mut Said) {
+    for (name, file) in files {
         let Some((count @ 2.., place)) = &file.draft.scale else {
             continue;
         };
         if instance(name, *count).is_none() {
-            file.findings.error(
-                place,
-                "the names of its instances would be longer than 63 letters; rename the folder",
-            );
+            let message =
+                "the names of its instances would be longer than 63 letters; rename the folder";
+            said.error(name, place, message.to_owned());
             continue;
         }
         let mut names = (1..=*count).map(|index| format!("{name}-{index}"));
         if let Some(taken) = names.find(|instance| known.contains(instance)) {
-            file.findings.error(
-                place,
-                format!(
-                    "an instance would be called {}, as another service is; rename the folder services/{taken}",
-                    quoted(&taken)
-                ),
+            let message = format!(
+                "an instance would be called {}, as another service is; rename the folder services/{taken}",
+                quoted(&taken)
             );
+            said.error(name, place, message);
         }
     }
 }
@@ -72,11 +70,11 @@ pub(super) fn expand(services: Services, scales: &Scales) -> Services {
     let mut expanded = Services::new();
     for (name, mut service) in services {
         point_to_instances(&mut service, scales);
-        match scales.get(&name) {
+        match scale_of(&name, scales) {
             Some(scale) if scale.count > 1 => {
                 for index in 1..=scale.count {
                     if let Some(name) = instance(&name, index) {
-                        expanded.insert(name.clone(), replica(&service, name, index, *scale));
+                        expanded.insert(name.clone(), replica(&service, name, index, scale));
                     }
                 }
             }
@@ -86,6 +84,11 @@ pub(super) fn expand(services: Services, scales: &Scales) -> Services {
         }
     }
     expanded
+}
+
+fn scale_of(name: &ServiceName, scales: &Scales) -> Option<Scale> {
+    let at = scales.binary_search_by(|(other, _)| other.cmp(name)).ok()?;
+    scales.get(at).map(|(_, scale)| *scale)
 }
 
 fn replica(service: &Service, name: ServiceName, index: u32, scale: Scale) -> Service {
@@ -107,7 +110,7 @@ fn replica(service: &Service, name: ServiceName, index: u32, scale: Scale) -> Se
 
 fn point_to_instances(service: &mut Service, scales: &Scales) {
     for (needed, how) in std::mem::take(&mut service.depends_on) {
-        match scales.get(&needed) {
+        match scale_of(&needed, scales) {
             Some(Scale { count: 0, .. }) => {
                 service.supervision.after.insert(needed);
             }
@@ -126,7 +129,7 @@ fn point_to_instances(service: &mut Service, scales: &Scales) {
 
 /// The services that a name stands for.
 fn instances(name: &ServiceName, scales: &Scales) -> impl Iterator<Item = ServiceName> {
-    let count = scales.get(name).map_or(1, |scale| scale.count);
+    let count = scale_of(name, scales).map_or(1, |scale| scale.count);
     let alone = (count < 2).then(|| name.clone());
     let several = (1..=count).filter(move |_| count > 1);
     let several = several.filter_map({

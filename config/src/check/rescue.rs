@@ -1,61 +1,48 @@
 //! `on_failure = "start:name"`: who is started when a service has failed for good.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::Files;
-use super::cycles::{Graph, cycles};
+use super::{Files, Said};
 use crate::ServiceName;
 use crate::tree::quoted;
 
-pub(super) fn check_rescues(files: &mut Files<'_>) {
-    let facts: BTreeMap<ServiceName, (u32, bool)> = files
-        .iter()
-        .filter_map(|(name, file)| {
-            let service = file.draft.service.as_ref()?;
-            let at_boot = service.supervision.start_at_boot;
-            Some((name.clone(), (file.draft.instances(), at_boot)))
-        })
-        .collect();
-    let mut graph = Graph::new();
-    for (name, file) in files.iter_mut() {
+pub(super) fn check_rescues(files: &Files<'_>, said: &mut Said) {
+    for (name, file) in files {
         let Some((rescue, place)) = &file.draft.rescue else {
             continue;
         };
-        if rescue != name {
-            graph.insert(name.clone(), BTreeSet::from([rescue.clone()]));
-        }
         let shown = quoted(rescue.as_str());
-        match facts.get(rescue) {
-            _ if rescue == name => file.findings.error(
-                place,
-                "what has failed is not its own rescue; write another service, or remove it",
-            ),
-            Some((2.., _)) => file.findings.error(
-                place,
-                format!("{shown} has several instances; write a service without scale"),
-            ),
-            Some((_, true)) => file.findings.warning(
-                place,
-                format!("{shown} is started at the boot anyway; write scale = 0 in services/{rescue}/service.toml"),
-            ),
-            _ => {}
+        let other = files.get(rescue).map(|file| &file.draft);
+        let at_boot = other.and_then(|draft| draft.service.as_ref());
+        if rescue == name {
+            let message =
+                "what has failed is not its own rescue; write another service, or remove it";
+            said.error(name, place, message.to_owned());
+        } else if let Some(circle) = circle(files, name) {
+            let message = format!("these start each other for ever, {circle}; remove one of them");
+            said.error(name, place, message);
+        } else if other.is_some_and(|draft| draft.instances() > 1) {
+            let message = format!("{shown} has several instances; write a service without scale");
+            said.error(name, place, message);
+        } else if at_boot.is_some_and(|service| service.supervision.start_at_boot) {
+            let message = format!(
+                "{shown} is started at the boot anyway; write scale = 0 in services/{rescue}/service.toml"
+            );
+            said.warning(name, place, message);
         }
     }
-    for cycle in cycles(graph) {
-        let Some(first) = cycle.first() else {
-            continue;
-        };
-        let names: Vec<&str> = cycle
-            .iter()
-            .chain([first])
-            .map(ServiceName::as_str)
-            .collect();
-        if let Some(file) = files.get_mut(first)
-            && let Some((_, place)) = &file.draft.rescue
-        {
-            let names = names.join(" → ");
-            let message = format!("these start each other for ever, {names}; remove one of them");
-            file.findings.error(place, message);
+}
+
+/// The way from a service over its rescue, the rescue's own and so on back to it, when there is one
+/// and it is the first of it by name.
+fn circle(files: &Files<'_>, first: &ServiceName) -> Option<String> {
+    let mut names = first.to_string();
+    let mut at = first;
+    for _ in 0..files.len() {
+        at = &files.get(at)?.draft.rescue.as_ref()?.0;
+        names.push_str(" → ");
+        names.push_str(at.as_str());
+        if at <= first {
+            return (at == first).then_some(names);
         }
     }
+    None
 }

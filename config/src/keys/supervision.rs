@@ -155,7 +155,7 @@ pub(super) const SUPERVISION: &[Row] = &[
         "scale",
         "number from 0",
         "1",
-        "How many instances run, `web-1`, `web-2`, …; 0 defines it without starting it.",
+        "How many instances run, `web-1`, `web-2`, …; 0 defines it without starting it, and nobody waits for it.",
         "scale = 3",
     ),
     key(
