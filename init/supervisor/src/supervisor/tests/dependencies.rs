@@ -44,6 +44,26 @@ fn completed_is_met_by_code_0_only() {
 }
 
 #[test]
+fn what_is_waited_for_is_named_as_it_is() {
+    let stopping = |request: &dyn Fn(&mut World)| {
+        let mut world = World::up([service("db"), service("web").needs("db")]);
+        world.gone("web", 1);
+        request(&mut world);
+        world.pass(SEC);
+        assert_eq!(world.state("db"), ServiceState::Stopping);
+        world.cause("web").to_owned()
+    };
+    let stop = |world: &mut World| {
+        world.stop("db");
+    };
+    assert_eq!(stopping(&stop), "waiting for \"db\", which is stopped");
+    let restart = |world: &mut World| {
+        world.restart("db");
+    };
+    assert_eq!(stopping(&restart), "waiting for \"db\" to start");
+}
+
+#[test]
 fn a_restarted_service_never_completes() {
     let services = [service("tick"), service("web").after_completion_of("tick")];
     let mut world = World::up(services);

@@ -26,6 +26,8 @@ fn edge_21_policy_kill_ends_all_of_it_and_says_why() {
     let mut world = World::up([with(OomPolicy::Kill)]);
     world.oom("db", 1);
     assert_eq!(world.did(), ["kill db"]);
+    world.oom("db", 0);
+    assert_eq!(world.did(), [""; 0], "once");
     world.ends("db", ExitStatus::Signaled(9));
     world.empty("db");
     assert_eq!(world.status("db").oom_kills, 1);

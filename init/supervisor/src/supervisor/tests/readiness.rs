@@ -116,11 +116,18 @@ fn a_stop_may_be_extended_to_300_s() {
     assert_eq!(world.supervisor.next_deadline(), Some(asked + SEC * 300));
     world.pass(SEC * 300);
     assert_eq!(world.did(), ["kill db"]);
-    // The wait for the cgroup is not the service's to extend.
-    world.notice("db", Notice::ExtendTimeout(SEC * 60));
-    assert_eq!(world.supervisor.next_deadline(), Some(asked + SEC * 310));
     world.gone("db", 0);
     assert_eq!(world.cause("db"), "stopped by request, killed after 300 s");
+}
+
+#[test]
+fn the_wait_for_the_cgroup_is_not_the_services_to_extend() {
+    let mut world = World::up([service("db")]);
+    world.stop("db");
+    world.exits("db", 0);
+    assert_eq!(world.did(), ["kill db"]);
+    world.notice("db", Notice::ExtendTimeout(SEC * 60));
+    assert_eq!(world.supervisor.next_deadline(), Some(world.now + SEC * 10));
 }
 
 #[test]
