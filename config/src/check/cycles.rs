@@ -10,7 +10,7 @@ type Graph = BTreeMap<ServiceName, BTreeSet<ServiceName>>;
 
 /// Reports each cycle once, at its first service by name; returns all services of cycles, each
 /// with the sentence.
-pub(super) fn check_cycles(files: &mut Files<'_>) -> BTreeMap<ServiceName, String> {
+pub(super) fn check_cycles(files: &mut Files<'_>) -> Vec<(ServiceName, String)> {
     let mut graph = Graph::new();
     for (name, file) in files.iter() {
         graph.entry(name.clone()).or_default();
@@ -21,13 +21,13 @@ pub(super) fn check_cycles(files: &mut Files<'_>) -> BTreeMap<ServiceName, Strin
             }
         }
     }
-    let mut cyclic = BTreeMap::new();
+    let mut cyclic = Vec::new();
     for cycle in cycles(graph) {
         let Some((sentence, name, place)) = sentence(&cycle, files) else {
             continue;
         };
         for name in &cycle {
-            cyclic.insert(name.clone(), sentence.clone());
+            cyclic.push((name.clone(), sentence.clone()));
         }
         if let Some(file) = files.get_mut(&name) {
             file.findings.error(&place, sentence);

@@ -83,7 +83,7 @@ impl Said {
 pub fn check(sources: &Sources) -> Checked {
     let (mut machine, mut diagnostics) = machine_of(sources);
     let mut files = Files::new();
-    let mut misnamed = BTreeMap::new();
+    let mut misnamed = Vec::new();
     for (folder, source) in &sources.services {
         let mut findings = Findings::new(source);
         let Some(name) = ServiceName::new(folder) else {
@@ -92,7 +92,7 @@ pub fn check(sources: &Sources) -> Checked {
                 quoted(folder)
             );
             findings.error(&Place::default(), message);
-            misnamed.insert(folder.clone(), findings);
+            misnamed.push((folder.clone(), findings));
             continue;
         };
         let draft = parse_service(&name, &mut findings);
@@ -107,7 +107,13 @@ pub fn check(sources: &Sources) -> Checked {
     let known: BTreeSet<String> = files
         .keys()
         .map(ServiceName::as_str)
-        .chain(misnamed.keys().chain(unread).map(String::as_str))
+        .chain(
+            misnamed
+                .iter()
+                .map(|(folder, _)| folder)
+                .chain(unread)
+                .map(String::as_str),
+        )
         .map(str::to_owned)
         .collect();
     names::check_services(&mut files, &known);
@@ -158,7 +164,7 @@ pub fn check(sources: &Sources) -> Checked {
     if machine.machine.access.console == ConsoleAccess::Off {
         leave_out_consoles(&mut services, &mut broken);
     }
-    leave_out_cyclic(&mut services, &mut broken, &cyclic);
+    leave_out_cyclic(&mut services, &mut broken, cyclic);
     leave_out_dependents(&mut services, &mut broken);
     let services = replicas::expand(services, &scales);
     diagnostics.extend(by_folder.into_values().flatten());
@@ -215,13 +221,11 @@ fn leave_out_consoles(
 fn leave_out_cyclic(
     services: &mut BTreeMap<ServiceName, Service>,
     broken: &mut BTreeMap<String, String>,
-    cyclic: &BTreeMap<ServiceName, String>,
+    cyclic: Vec<(ServiceName, String)>,
 ) {
     for (name, sentence) in cyclic {
-        services.remove(name);
-        broken
-            .entry(name.to_string())
-            .or_insert_with(|| sentence.clone());
+        services.remove(&name);
+        broken.entry(name.to_string()).or_insert(sentence);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Names that one file uses and another one declares: images, services, volumes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Files;
 use crate::nearest::nearest;
@@ -10,34 +10,32 @@ use crate::{ImageName, ServiceName};
 
 /// Every `image` must be made by some build, and by one only.
 pub(super) fn check_images(files: &mut Files<'_>, existing: &BTreeSet<String>) {
-    let mut made: BTreeMap<ImageName, ServiceName> = BTreeMap::new();
+    let mut made: Vec<(ImageName, ServiceName)> = Vec::new();
     for (name, file) in files.iter_mut() {
         let Some((image, place)) = file.draft.image.as_ref().filter(|_| file.draft.builds) else {
             continue;
         };
-        match made.get(image) {
-            Some(other) => file.findings.error(
+        match made.iter().find(|(other, _)| other == image) {
+            Some((_, other)) => file.findings.error(
                 place,
                 format!(
                     "the image {} is built by the service {} too; write image = {} here, or leave build to one of the two",
                     quoted(image.as_str()), quoted(other.as_str()), quoted(name.as_str()),
                 ),
             ),
-            None => {
-                made.insert(image.clone(), name.clone());
-            }
+            None => made.push((image.clone(), name.clone())),
         }
     }
     for file in files.values_mut().filter(|file| !file.draft.builds) {
         let Some((image, place)) = &file.draft.image else {
             continue;
         };
-        if made.contains_key(image) || existing.contains(image.as_str()) {
+        if made.iter().any(|(other, _)| other == image) || existing.contains(image.as_str()) {
             continue;
         }
         let known = made
-            .keys()
-            .map(ImageName::as_str)
+            .iter()
+            .map(|(image, _)| image.as_str())
             .chain(existing.iter().map(String::as_str));
         let instead = match nearest(image.as_str(), known) {
             Some(near) => format!("write image = {}", quoted(near)),
