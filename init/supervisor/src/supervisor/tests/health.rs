@@ -286,3 +286,49 @@ fn zero_times_do_not_spin() {
     world.pass(MS * 20);
     assert_ne!(world.state("db"), ServiceState::Up, "three failures");
 }
+
+#[test]
+fn long_output_is_cut() {
+    let mut world = World::up([checked("db").set(|s| {
+        let mut check = check();
+        check.retries = 1;
+        check.interval = MS;
+        s.health = Some(check);
+    })]);
+    world.until_probe();
+    let output = "x".repeat(5000);
+    world.probe_says("db", ProbeResult::Failed(output));
+    let kept = world.status("db").health.clone().unwrap().last_output;
+    assert_eq!(kept.len(), 4096);
+    assert_eq!(world.cause("db").len(), "unhealthy: ".len() + 160);
+}
+
+#[test]
+fn a_failure_without_a_word_is_named_too() {
+    let mut world = World::up([checked("db").set(|s| {
+        let mut check = check();
+        check.retries = 0;
+        check.interval = MS;
+        s.health = Some(check);
+    })]);
+    world.until_probe();
+    world.probe_says("db", ProbeResult::Failed(String::new()));
+    assert_eq!(world.cause("db"), "unhealthy");
+}
+
+#[test]
+fn who_is_up_by_its_health_is_well_from_then_on() {
+    for (well, state) in [
+        (SEC * 10, ServiceState::Starting),
+        (SEC * 10 - MS, ServiceState::BackingOff),
+    ] {
+        let mut world = World::new([checked("db").set(|s| s.readiness = Readiness::Healthy)]);
+        world.boot();
+        world.launched("db");
+        world.until_probe();
+        world.passes("db");
+        world.pass(well);
+        world.gone("db", 1);
+        assert_eq!(world.state("db"), state, "{well:?}");
+    }
+}

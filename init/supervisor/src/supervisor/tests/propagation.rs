@@ -217,3 +217,16 @@ fn edge_40_a_cycle_through_order_that_slipped_through_hangs_nothing() {
             .contains(&"shutdown complete PowerOff".to_owned())
     );
 }
+
+#[test]
+fn what_does_not_run_is_not_restarted() {
+    let web = tied("web", "db", Propagate::Restart);
+    let mut world = World::up([service("db"), web]);
+    world.stop("web");
+    world.gone("web", 0);
+    world.gone("db", 1);
+    world.pass(SEC);
+    world.launched("db");
+    assert_eq!(world.did(), [""; 0]);
+    assert_eq!(world.state("web"), ServiceState::Down);
+}

@@ -261,3 +261,52 @@ fn a_scheduled_service_is_not_restarted_after_a_success() {
     world.gone("job", 0);
     assert_eq!(world.state("job"), ServiceState::Down);
 }
+
+#[test]
+fn late_by_a_minute_is_late_and_by_more_is_missed() {
+    for (late, did) in [(60, vec!["launch job"]), (61, vec![])] {
+        let every = Trigger::Every(SEC * 600);
+        let mut world = booted(scheduled(every, Missed::Skip, Overlap::Skip));
+        world.now += SEC * (600 + late);
+        world.step(Event::Deadline);
+        assert_eq!(world.did(), did, "{late}");
+    }
+}
+
+#[test]
+fn back_by_an_hour_repeats_nothing_and_by_more_it_was_wrong() {
+    for (back, next) in [(3600, 3600), (3601, 0)] {
+        let mut world = booted(scheduled(hourly(), Missed::Skip, Overlap::Skip));
+        // Due at the full hour.
+        clock(&mut world, NEW_YEAR + 3569);
+        world.pass(SEC);
+        assert_eq!(world.did(), ["launch job"]);
+        let hour = NEW_YEAR + 3570;
+        clock(&mut world, hour - back);
+        let run = world.status("job").next_run.unwrap();
+        let expected = match next {
+            0 => hour - 3600,
+            later => hour + later,
+        };
+        assert_eq!(run, expected, "{back}");
+    }
+}
+
+#[test]
+fn a_second_is_the_shortest_interval() {
+    let every = Trigger::Every(Duration::ZERO);
+    let world = booted(scheduled(every, Missed::Skip, Overlap::Skip));
+    assert_eq!(due_in(&world), Some(SEC));
+}
+
+#[test]
+fn a_start_does_not_move_the_next_time() {
+    let every = Trigger::Every(SEC * 60);
+    let mut world = booted(scheduled(every, Missed::Skip, Overlap::Skip));
+    world.pass(SEC * 20);
+    world.start("job");
+    assert_eq!(world.did(), ["launch job"]);
+    world.launched("job");
+    world.gone("job", 0);
+    assert_eq!(due_in(&world), Some(SEC * 40));
+}

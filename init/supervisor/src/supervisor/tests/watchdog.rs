@@ -80,3 +80,35 @@ fn it_begins_when_the_service_is_up_and_ends_with_it() {
     world.ready("db");
     assert_eq!(world.status("db").watchdog, Some(SEC * 3));
 }
+
+#[test]
+fn who_was_well_until_the_bite_starts_at_once() {
+    for (every, state) in [
+        (SEC * 10, ServiceState::Starting),
+        (
+            SEC * 10 - Duration::from_millis(1),
+            ServiceState::BackingOff,
+        ),
+    ] {
+        let mut world = World::up([service("db").set(|s| s.watchdog = Some(every))]);
+        world.pass(SEC * 15);
+        assert_eq!(world.state("db"), ServiceState::Stopping);
+        world.gone("db", 0);
+        assert_eq!(world.state("db"), state, "{every:?}");
+    }
+}
+
+#[test]
+fn who_was_well_until_it_stopped_by_itself_starts_at_once() {
+    for (up, state) in [
+        (SEC * 10, ServiceState::Starting),
+        (SEC * 9, ServiceState::BackingOff),
+    ] {
+        let mut world = World::up([service("db")]);
+        world.pass(up);
+        world.notice("db", Notice::Stopping);
+        world.pass(SEC * 5);
+        world.gone("db", 0);
+        assert_eq!(world.state("db"), state, "{up:?}");
+    }
+}
