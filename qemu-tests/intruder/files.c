@@ -47,7 +47,7 @@ WRITES(modprobe, "/proc/sys/kernel/modprobe")
 WRITES(ip_forward, "/proc/sys/net/ipv4/ip_forward")
 WRITES(sysrq, "/proc/sysrq-trigger")
 WRITES(irq, "/proc/irq/default_smp_affinity")
-WRITES(uevent_helper, "/sys/kernel/uevent_helper")
+WRITES(huge_pages, "/sys/kernel/mm/transparent_hugepage/enabled")
 WRITES(power, "/sys/power/state")
 WRITES(block_scheduler, "/sys/block/vda/queue/scheduler")
 WRITES(network_of_sys, "/sys/class/net/lo/mtu")
@@ -63,8 +63,6 @@ READS(dev_kmsg, "/dev/kmsg")
 READS(dev_mem, "/dev/mem")
 READS(disk, "/dev/vda")
 READS(firmware, "/sys/firmware/acpi/tables/DSDT")
-READS(debugfs, "/sys/kernel/debug/sched/features")
-READS(kallsyms_file, "/proc/kallsyms")
 READS(state, "/state/machine-id")
 READS(others_manifest, "/etc/orlop/services/victim/service.toml")
 READS(control_socket, "/run/orlop/control.sock")
@@ -135,7 +133,7 @@ static long secret_of_volume(void) { return to_read("/shared/secret"); }
 
 const struct attempt file_attempts[] = {
     TRY("write core_pattern", core_pattern), TRY("write modprobe", modprobe), TRY("write ip_forward", ip_forward),
-    TRY("write sysrq-trigger", sysrq), TRY("write irq affinity", irq), TRY("write uevent_helper", uevent_helper),
+    TRY("write sysrq-trigger", sysrq), TRY("write irq affinity", irq), TRY("write huge pages", huge_pages),
     TRY("write power state", power), TRY("write disk scheduler", block_scheduler), TRY("write lo mtu", network_of_sys),
     TRY("write own cgroup.procs", own_cgroup), TRY("write own memory.max", own_memory_max),
     TRY("write upper cgroup.procs", upper_cgroup), TRY("make a cgroup", cgroup_directory),
@@ -143,7 +141,7 @@ const struct attempt file_attempts[] = {
     TRY("lower oom_score_adj", oom_score), TRY("write uid_map", uid_map), TRY("write setgroups", setgroups_file),
     TRY("read kcore", kcore), TRY("read keys", keys), TRY("read kmsg", kmsg), TRY("read /dev/kmsg", dev_kmsg),
     TRY("read /dev/mem", dev_mem), TRY("read the disk", disk), TRY("read firmware", firmware),
-    TRY("read debugfs", debugfs), TRY("read kallsyms", kallsyms_file), TRY("read kernel addresses", kallsyms),
+    TRY("read kernel addresses", kallsyms),
     TRY("read the machine's state", state), TRY("read another's manifest", others_manifest),
     TRY("read the control socket", control_socket), TRY("read through process 1's root", others_root),
     TRY("make a character device", char_device), TRY("make a block device", block_device),

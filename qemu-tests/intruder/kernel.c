@@ -27,6 +27,7 @@ static long try_remount(void) { return mount("", "/", "", MS_REMOUNT | MS_BIND, 
 static long try_bind(void) { return mount("/", "/tmp", "", MS_BIND, ""); }
 static long try_proc(void) { return mount("p", "/tmp", "proc", 0, ""); }
 static long try_cgroup1(void) { return mount("c", "/tmp", "cgroup", 0, "none,name=intruder"); }
+static long try_debugfs(void) { return mount("d", "/tmp", "debugfs", 0, ""); }
 static long try_umount(void) { return umount2("/proc/kcore", MNT_DETACH); }
 static long try_fsopen(void) { return syscall(SYS_fsopen, "tmpfs", 0); }
 static long try_open_tree(void) { return syscall(SYS_open_tree, AT_FDCWD, "/", 1 /* CLONE */); }
@@ -184,7 +185,8 @@ static long try_tioclinux(void) { return on_terminal(TIOCLINUX, "\2"); }
 
 const struct attempt kernel_attempts[] = {
     TRY("mount tmpfs", try_mount), TRY("remount / writable", try_remount), TRY("bind mount", try_bind),
-    TRY("mount proc", try_proc), TRY("mount cgroup v1", try_cgroup1), TRY("umount a mask", try_umount),
+    TRY("mount proc", try_proc), TRY("mount cgroup v1", try_cgroup1), TRY("mount debugfs", try_debugfs),
+    TRY("umount a mask", try_umount),
     TRY("fsopen", try_fsopen), TRY("open_tree", try_open_tree), TRY("mount_setattr", try_mount_setattr),
     TRY("move_mount", try_move_mount), TRY("pivot_root", try_pivot_root), TRY("chroot", try_chroot),
     TRY("unshare user", try_unshare_user), TRY("unshare mount", try_unshare_mount),

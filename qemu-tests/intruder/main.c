@@ -1,12 +1,14 @@
 /* intruder battery | hog WHAT | NAME...: prints "attempt: what came of it", a line each. */
 #include "intruder.h"
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
 static const struct { long number; const char *name; } NAMES[] = {
     {0, "ok"}, {EPERM, "EPERM"}, {ENOENT, "ENOENT"}, {ESRCH, "ESRCH"}, {EIO, "EIO"}, {ENXIO, "ENXIO"},
     {EBADF, "EBADF"}, {ECHILD, "ECHILD"}, {EAGAIN, "EAGAIN"}, {ENOMEM, "ENOMEM"}, {EACCES, "EACCES"},
-    {EFAULT, "EFAULT"}, {EBUSY, "EBUSY"}, {EEXIST, "EEXIST"}, {EXDEV, "EXDEV"}, {ENODEV, "ENODEV"}, {ENOEXEC, "ENOEXEC"}, {ENOKEY, "ENOKEY"},
+    {EFAULT, "EFAULT"}, {EBUSY, "EBUSY"}, {EEXIST, "EEXIST"}, {EXDEV, "EXDEV"}, {ENODEV, "ENODEV"}, {ENOEXEC, "ENOEXEC"}, {ENOKEY, "ENOKEY"}, {ESTALE, "ESTALE"},
     {ENOTDIR, "ENOTDIR"}, {EISDIR, "EISDIR"}, {EINVAL, "EINVAL"}, {EMFILE, "EMFILE"}, {ENOTTY, "ENOTTY"},
     {ETXTBSY, "ETXTBSY"}, {ENOSPC, "ENOSPC"}, {EROFS, "EROFS"}, {ENOSYS, "ENOSYS"}, {ELOOP, "ELOOP"},
     {EPROTONOSUPPORT, "EPROTONOSUPPORT"}, {EAFNOSUPPORT, "EAFNOSUPPORT"}, {EOPNOTSUPP, "EOPNOTSUPP"},
@@ -28,11 +30,14 @@ static void say(const char *attempt, long result)
 
 static const struct attempt *const ALL[] = {kernel_attempts, file_attempts, reach_attempts};
 
-/* In a process of its own: what comes through must not help the next one. */
+/* In a process of its own, and mounts of its own where that is let: what comes through must not help
+ * the next one. */
 static void attempt(const struct attempt *one)
 {
     pid_t child = fork();
     if (child == 0) {
+        if (unshare(CLONE_NEWNS) == 0)
+            mount("", "/", "", MS_REC | MS_PRIVATE, "");
         errno = 0;
         long result = one->run();
         say(one->name, result);

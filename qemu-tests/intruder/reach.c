@@ -18,23 +18,31 @@ static long raw_icmp(void) { return socket(AF_INET, SOCK_RAW, IPPROTO_ICMP); }
 static long raw_ip6(void) { return socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6); }
 static long vsock(void) { return socket(40 /* AF_VSOCK */, SOCK_STREAM, 0); }
 static long can(void) { return socket(AF_CAN, SOCK_RAW, 1); }
-static long audit(void) { return socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT); }
-
-/* lo down: asks the kernel and reads its answer. */
-static long new_link(void)
+/* Asks the kernel for something, and what it says to that. */
+static long ask_netlink(int protocol, const void *ask, size_t length)
 {
-    struct { struct nlmsghdr head; struct ifinfomsg link; } ask = {
-        .head = {sizeof ask, RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, 1, 0},
-        .link = {.ifi_family = AF_UNSPEC, .ifi_index = 1, .ifi_change = IFF_UP},
-    };
     struct { struct nlmsghdr head; struct nlmsgerr error; char rest[256]; } answer;
-    int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    if (netlink < 0 || send(netlink, &ask, sizeof ask, 0) < 0 || recv(netlink, &answer, sizeof answer, 0) < 0)
+    int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+    if (netlink < 0 || send(netlink, ask, length, 0) < 0 || recv(netlink, &answer, sizeof answer, 0) < 0)
         return -1;
     close(netlink);
-    errno = -answer.error.error;
+    errno = answer.head.nlmsg_type == NLMSG_ERROR ? -answer.error.error : 0;
     return errno ? -1 : 0;
 }
+static long new_link(void)
+{
+    struct { struct nlmsghdr head; struct ifinfomsg link; } lo_down = {
+        .head = {sizeof lo_down, RTM_NEWLINK, NLM_F_REQUEST | NLM_F_ACK, 1, 0},
+        .link = {.ifi_family = AF_UNSPEC, .ifi_index = 1, .ifi_change = IFF_UP},
+    };
+    return ask_netlink(NETLINK_ROUTE, &lo_down, sizeof lo_down);
+}
+static long audit(void)
+{
+    struct nlmsghdr status = {sizeof status, 1000 /* AUDIT_GET */, NLM_F_REQUEST | NLM_F_ACK, 1, 0};
+    return ask_netlink(NETLINK_AUDIT, &status, sizeof status);
+}
+
 static long abstract_socket(void)
 {
     struct sockaddr_un address = {AF_UNIX, "\0victim"};
@@ -79,7 +87,7 @@ static long others_environment(void) { return each_process(environment_of); }
 
 const struct attempt reach_attempts[] = {
     TRY("packet socket", packet), TRY("packet datagram socket", packet_datagram), TRY("raw ICMP", raw_icmp),
-    TRY("raw ICMPv6", raw_ip6), TRY("vsock", vsock), TRY("CAN socket", can), TRY("audit socket", audit),
+    TRY("raw ICMPv6", raw_ip6), TRY("vsock", vsock), TRY("CAN socket", can), TRY("ask audit", audit),
     TRY("change a link", new_link), TRY("another's abstract socket", abstract_socket),
     TRY("a port of the machine", machine_port), TRY("signal others", signal_others),
     TRY("others' environment", others_environment), {NULL, NULL},

@@ -39,8 +39,8 @@ impl Controller {
 /// One file to write in a new cgroup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// Whose file it is.
-    pub controller: Controller,
+    /// Whose file it is; `None` for what is written only where the file is there for others' sake.
+    pub controller: Option<Controller>,
     /// The file's name.
     pub file: &'static str,
     /// What is written.
@@ -108,10 +108,10 @@ pub fn plan_limits(service: &Service) -> Vec<Limit> {
     let mut limits = Vec::new();
     let mut limit = |controller, file, value| {
         limits.push(Limit {
-            controller,
+            controller: Some(controller),
             file,
             value,
-        })
+        });
     };
     if let Some(bytes) = service.mem_limit {
         limit(Controller::Memory, "memory.max", bytes.to_string());
@@ -132,6 +132,14 @@ pub fn plan_limits(service: &Service) -> Vec<Limit> {
     }
     if let Some(count) = service.pids_limit {
         limit(Controller::Pids, "pids.max", count.to_string());
+    }
+    if service.mem_limit.is_none() && service.supervision.oom_policy == OomPolicy::Continue {
+        // Killed process by process it would take the place of each, while all others starve.
+        limits.push(Limit {
+            controller: None,
+            file: "memory.oom.group",
+            value: "1".to_owned(),
+        });
     }
     limits
 }
@@ -310,7 +318,10 @@ impl Cgroup {
 
 fn fill(path: &Path, limits: &[Limit]) -> Result<OwnedFd, CgroupError> {
     for limit in limits {
-        write(path.join(limit.file), &limit.value)?;
+        let file = path.join(limit.file);
+        if limit.controller.is_some() || file.exists() {
+            write(file, &limit.value)?;
+        }
     }
     match fs::File::open(path) {
         Ok(directory) => Ok(directory.into()),

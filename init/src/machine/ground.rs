@@ -42,7 +42,7 @@ pub(super) fn prepare_run(report: &Report) {
 pub(super) fn enable_controllers<'a>(report: &Report, services: impl Iterator<Item = &'a Service>) {
     let mut needed: Vec<cgroup::Controller> = services
         .flat_map(cgroup::plan_limits)
-        .map(|limit| limit.controller)
+        .filter_map(|limit| limit.controller)
         .collect();
     needed.sort_unstable();
     needed.dedup();

@@ -83,7 +83,7 @@ fn under_test<T>(part: impl FnOnce() -> T) -> T {
 fn attempt(ground: &Ground, trial: &Trial<'_>) -> Result<(), String> {
     // Of the limits a host has only those that need no controller.
     let limits = [Limit {
-        controller: Controller::Pids,
+        controller: Some(Controller::Pids),
         file: "cgroup.max.descendants",
         value: "10".to_owned(),
     }];
