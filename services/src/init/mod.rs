@@ -3,23 +3,33 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::AsFd;
 use std::process::Command;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+use orlop_sys::pidfd;
 use signal_hook::consts::{
-    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
-    SIGWINCH,
+    SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGSTOP, SIGSYS, SIGTRAP,
 };
 use signal_hook::iterator::Signals;
 
-/// What is passed on, and what is heard of children.
-const SIGNALS: [i32; 11] = [
-    SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
-    SIGWINCH,
+/// What is not passed on: what nobody can catch, what says that this program itself has crashed, and
+/// what tells of children.
+const OWN: [i32; 9] = [
+    SIGBUS, SIGCHLD, SIGFPE, SIGILL, SIGKILL, SIGSEGV, SIGSTOP, SIGSYS, SIGTRAP,
 ];
+/// What the C library keeps for its threads.
+const RESERVED: std::ops::RangeInclusive<i32> = 32..=34;
+/// SIGRTMAX.
+const LAST: i32 = 64;
+
+/// Everything that is passed on (signal(7)): also real-time signals, and SIGABRT, by which a watchdog
+/// asks for a core.
+fn forwarded() -> impl Iterator<Item = i32> {
+    (1..=LAST).filter(|number| !OWN.contains(number) && !RESERVED.contains(number))
+}
 
 /// Why the command did not run, or its end is not known.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +82,7 @@ pub fn run(arguments: &[OsString]) -> Result<u8, InitError> {
     };
     let (command, arguments) = words.split_first().ok_or(InitError::NoCommand)?;
     // Before the start: a command that ends at once is heard of.
-    let mut signals = Signals::new(SIGNALS).map_err(InitError::Signals)?;
+    let mut signals = Signals::new(forwarded().chain([SIGCHLD])).map_err(InitError::Signals)?;
     let child = Command::new(command).args(arguments).spawn();
     let child = child.map_err(|source| InitError::Start {
         command: command.clone(),
@@ -82,6 +92,8 @@ pub fn run(arguments: &[OsString]) -> Result<u8, InitError> {
         command: command.clone(),
     };
     let child = i32::try_from(child.id()).map_err(|_| lost())?;
+    // Nobody has waited for it yet: the number is its own.
+    let pidfd = pidfd::open(child).map_err(|_| lost())?;
     let child = Pid::from_raw(child);
     for number in signals.forever() {
         if number == SIGCHLD {
@@ -90,9 +102,9 @@ pub fn run(arguments: &[OsString]) -> Result<u8, InitError> {
                 Reaped::Others => {}
                 Reaped::NoneLeft => return Err(lost()),
             }
-        } else if let Ok(signal) = Signal::try_from(number) {
+        } else {
             // ESRCH: it has ended, SIGCHLD is on its way.
-            let _ended = kill(child, signal);
+            let _ended = pidfd::send_signal(pidfd.as_fd(), number);
         }
     }
     Err(lost())
