@@ -15,7 +15,11 @@ const TTY_GROUP: u32 = 5;
 const SHM_SIZE: u64 = 64 << 20;
 
 /// A `/dev` of fresh nodes, closed when it is complete.
-pub(super) fn plan_dev(grants: &[DeviceGrant], owner: Owner<'_>) -> Result<Vec<Step>, PlanError> {
+pub(super) fn plan_dev(
+    grants: &[DeviceGrant],
+    owner: Owner<'_>,
+    steps: &mut Vec<Step>,
+) -> Result<(), PlanError> {
     let base = owner.base;
     let place = |parent: &CStr, name: &CStr| Place {
         parent: parent.to_owned(),
@@ -36,7 +40,7 @@ pub(super) fn plan_dev(grants: &[DeviceGrant], owner: Owner<'_>) -> Result<Vec<S
         ("gid", &id),
         ("size", "64k"),
     ];
-    let mut steps = vec![fresh(c"tmpfs", c"dev", flags, &options)?];
+    steps.push(fresh(c"tmpfs", c"dev", flags, &options)?);
     let nodes = [
         (c"null", 1, 3),
         (c"zero", 1, 5),
@@ -83,7 +87,7 @@ pub(super) fn plan_dev(grants: &[DeviceGrant], owner: Owner<'_>) -> Result<Vec<S
     steps.push(fresh(c"tmpfs", c"dev/shm", PLAIN, &shm)?);
     steps.push(fresh(c"mqueue", c"dev/mqueue", PLAIN, &[])?);
     steps.push(Step::MakeReadOnly(c"dev".to_owned()));
-    Ok(steps)
+    Ok(())
 }
 
 /// A granted device: a node of its own that belongs to the service's user, with the bits that the

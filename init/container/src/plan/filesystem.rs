@@ -49,10 +49,11 @@ const TMP_SIZE: u64 = 64 << 20;
 pub(super) fn plan_filesystem(
     inputs: &LaunchInputs<'_>,
     owner: Owner<'_>,
-) -> Result<Vec<Step>, PlanError> {
+    steps: &mut Vec<Step>,
+) -> Result<(), PlanError> {
     let service = inputs.service;
     let privileged = service.isolation == Isolation::Privileged;
-    let mut steps = vec![Step::OpenNull, Step::AttachRoot(root(inputs)?)];
+    steps.extend([Step::OpenNull, Step::AttachRoot(root(inputs)?)]);
     steps.push(fresh(c"proc", c"proc", PLAIN, &[])?);
     steps.extend(sys(service.network_mode, privileged)?);
     if privileged {
@@ -67,14 +68,14 @@ pub(super) fn plan_filesystem(
             },
         )?);
     } else {
-        steps.extend(plan_dev(&service.devices, owner)?);
+        plan_dev(&service.devices, owner, steps)?;
     }
     steps.extend(wanted_mounts(inputs, owner)?);
     if !privileged {
         steps.extend(MASKED.map(|path| Step::Mask(path.to_owned())));
         steps.extend(READ_ONLY_PATHS.map(|path| Step::ReadOnlyPath(path.to_owned())));
     }
-    Ok(steps)
+    Ok(())
 }
 
 fn root(inputs: &LaunchInputs<'_>) -> Result<RootMount, PlanError> {

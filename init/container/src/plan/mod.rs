@@ -79,6 +79,9 @@ pub enum PlanError {
     },
 }
 
+/// A list of steps grows rarely: every page that it moves to is a page fault of PID 1.
+const USUAL_STEPS: usize = 80;
+
 /// Decides a launch.
 ///
 /// # Errors
@@ -92,18 +95,19 @@ pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
         user: &user,
     };
 
-    let mut steps = vec![
+    let mut steps = Vec::with_capacity(USUAL_STEPS);
+    steps.extend([
         Step::ResetSignals,
         Step::NewSession,
         Step::Umask(0),
         Step::OomScoreAdj(process::oom_score_adj(service)),
         Step::PrivateMounts,
-    ];
+    ]);
     if namespace_spec(service, inputs.id_base).network {
         steps.push(Step::JoinNetwork);
     }
     steps.push(Step::Hostname(service.hostname.clone()));
-    steps.extend(filesystem::plan_filesystem(inputs, owner)?);
+    filesystem::plan_filesystem(inputs, owner, &mut steps)?;
     steps.push(Step::PivotRoot);
     if user_namespace {
         steps.push(Step::EnterUser);

@@ -152,6 +152,11 @@ pub(crate) struct Trial<'a> {
     pub(crate) service: Service,
 }
 
+/// An id range that no other test of this machine is likely to have at the time.
+fn range(number: u32) -> u32 {
+    (1_000 + std::process::id() % 250 * 256 + number % 256) * 65_536
+}
+
 impl<'a> Trial<'a> {
     /// A service of this manifest (the image is `probe` unless it says another) on the ground.
     pub(crate) fn new(manifest: &str) -> Self {
@@ -178,7 +183,7 @@ impl<'a> Trial<'a> {
         Self {
             volumes: Vec::new(),
             listen: Vec::new(),
-            base: 1_000_000 + number * 65_536,
+            base: range(number),
             control_socket: None,
             notify_socket: None,
             ready: None,
