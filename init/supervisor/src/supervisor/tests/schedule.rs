@@ -310,3 +310,15 @@ fn a_start_does_not_move_the_next_time() {
     world.gone("job", 0);
     assert_eq!(due_in(&world), Some(SEC * 40));
 }
+
+#[test]
+fn the_clock_does_not_matter_to_an_interval() {
+    let every = Trigger::Every(SEC * 60);
+    let mut world = booted(scheduled(every, Missed::Run, Overlap::Skip));
+    clock(&mut world, NEW_YEAR);
+    world.pass(SEC * 10);
+    clock(&mut world, NEW_YEAR + 36_000);
+    assert_eq!(world.did(), [""; 0]);
+    assert_eq!(due_in(&world), Some(SEC * 50));
+    assert_eq!(world.status("job").next_run, Some(NEW_YEAR + 36_050));
+}
