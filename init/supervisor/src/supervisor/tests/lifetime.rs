@@ -336,3 +336,17 @@ fn strange_events_change_nothing() {
         assert!(world.last.is_empty());
     }
 }
+
+#[test]
+fn a_second_boot_and_one_after_the_shutdown_change_nothing() {
+    let mut world = World::up([service("db")]);
+    world.boot();
+    assert_eq!(world.did(), [""; 0]);
+    world.pass(SEC * 100);
+    assert_eq!(world.did(), [""; 0]);
+    let mut world = World::new([service("db")]);
+    world.shut_down();
+    world.boot();
+    assert_eq!(world.did(), [""; 0]);
+    assert_eq!(world.supervisor.next_deadline(), None);
+}

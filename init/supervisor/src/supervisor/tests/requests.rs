@@ -254,3 +254,13 @@ fn a_start_during_the_end_by_itself_does_not_ask_the_policy() {
     world.launched("job");
     assert_eq!(world.replies(), [(id, Ok(()))]);
 }
+
+#[test]
+fn a_stop_during_the_end_by_itself_is_a_stop() {
+    let mut world = World::up([service("db")]);
+    world.exits("db", 1);
+    let stop = world.stop("db");
+    world.empty("db");
+    assert_eq!(world.replies(), [(stop, Ok(()))]);
+    assert_eq!(world.cause("db"), "stopped by request");
+}
