@@ -9,6 +9,7 @@ pub mod children;
 pub mod clock;
 pub mod cmdline;
 pub mod emergency;
+pub mod journal;
 pub mod logs;
 pub mod machine;
 pub mod needs;

@@ -12,6 +12,7 @@
 
 mod effects;
 mod ground;
+mod journaled;
 mod network_stage;
 mod requests;
 mod screen;
@@ -45,6 +46,7 @@ use crate::shutdown;
 use crate::stage::{Stage, chain};
 use crate::stages::identity::Identity;
 use crate::stages::storage::Storage;
+use journaled::Journaled;
 use requests::Requests;
 pub(crate) use requests::bind;
 
@@ -106,6 +108,7 @@ pub(crate) struct Machine {
     pub(crate) shared: Rc<Shared>,
     pub(crate) needs: Needs,
     pub(crate) requests: Requests,
+    journaled: Journaled,
     pub(crate) booted_at: Duration,
     /// Who waits for the end of the boot.
     pub(crate) waiting_for_boot: Vec<Responder>,
@@ -190,6 +193,7 @@ impl Machine {
             units,
             shared,
             requests: Requests::default(),
+            journaled: Journaled::start(),
             booted_at: Duration::ZERO,
             waiting_for_boot: Vec::new(),
             ending: None,
@@ -269,13 +273,6 @@ impl Machine {
             LoopEvent::DhcpLinks(links) => self.dhcp_links(&links),
             LoopEvent::Shutdown(kind) => self.shut_down(kind),
             LoopEvent::StillStopping => self.show_waiting(),
-        }
-    }
-
-    /// The only place that lets the supervisor decide.
-    pub(crate) fn step(&mut self, event: Event) {
-        for effect in self.supervisor.step(event, boottime()) {
-            self.perform(effect);
         }
     }
 

@@ -45,6 +45,11 @@ impl Requests {
         self.next
     }
 
+    /// How many there were.
+    pub(super) fn count(&self) -> u64 {
+        self.next
+    }
+
     /// The first failure is the answer; success is one of all.
     pub(crate) fn answer(&mut self, id: u64, result: Result<(), RequestError>) {
         let Some((name, asked)) = self.open.remove(&id) else {

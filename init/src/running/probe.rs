@@ -76,8 +76,9 @@ pub async fn probe(shared: Rc<Shared>, unit: Unit, life: u64, serial: u64, timeo
     let (stop, stopped) = oneshot::channel();
     unit.held_mut().probing.running = Some((serial, stop));
     let mut said = Vec::new();
+    let limit = timeout.saturating_sub(early(timeout));
     let result = tokio::select! {
-        asked = tokio::time::timeout(timeout, ask(&shared, &unit, timeout, &mut said)) => asked.ok(),
+        asked = tokio::time::timeout(limit, ask(&shared, &unit, limit, &mut said)) => asked.ok(),
         _ = stopped => None,
     };
     // What the probe left behind, and the probe itself when its time is over.
@@ -102,16 +103,22 @@ pub async fn probe(shared: Rc<Shared>, unit: Unit, life: u64, serial: u64, timeo
     }));
 }
 
+/// So much before its time is over a probe is ended, and the applet ends itself before that: who knows
+/// most has the first word.
+fn early(timeout: Duration) -> Duration {
+    (timeout / 10).min(Duration::from_millis(100))
+}
+
 /// The probe's end, or why there was none.
 async fn ask(
     shared: &Shared,
     unit: &Unit,
-    timeout: Duration,
+    limit: Duration,
     said: &mut Vec<u8>,
 ) -> Result<ExitStatus, String> {
     let main = unit.held().main.clone();
     let main = main.ok_or_else(|| EnterError::NotRunning.to_string())?;
-    let planned = planned(unit, timeout)?;
+    let planned = planned(unit, limit)?;
     let cgroup = empty_cgroup(unit).await?;
     let failed = |what: &str, errno: Errno| format!("{what}: {errno:?}");
     let (output, writing) =
@@ -190,7 +197,7 @@ fn take(output: impl AsFd, said: &mut Vec<u8>) -> bool {
 }
 
 /// The decision, once.
-fn planned(unit: &Unit, timeout: Duration) -> Result<Rc<Planned>, String> {
+fn planned(unit: &Unit, limit: Duration) -> Result<Rc<Planned>, String> {
     if let Some(planned) = &unit.held().probing.planned {
         return Ok(planned.clone());
     }
@@ -199,7 +206,7 @@ fn planned(unit: &Unit, timeout: Duration) -> Result<Rc<Planned>, String> {
         return Err("it has no health check".to_owned());
     };
     let image = Image::load(service)?;
-    let words = words(&health.test, timeout);
+    let words = words(&health.test, limit);
     let applet: Vec<&str> = words.iter().map(String::as_str).collect();
     let multi_call = !matches!(health.test, HealthTest::Exec(_) | HealthTest::Shell(_));
     let program = match multi_call {
@@ -229,9 +236,10 @@ fn planned(unit: &Unit, timeout: Duration) -> Result<Rc<Planned>, String> {
 }
 
 /// The command line of a test.
-fn words(test: &HealthTest, timeout: Duration) -> Vec<String> {
+fn words(test: &HealthTest, limit: Duration) -> Vec<String> {
     let applet = |words: &[&str]| {
-        let milliseconds = timeout.as_millis().to_string();
+        let limit = limit.saturating_sub(early(limit));
+        let milliseconds = limit.as_millis().to_string();
         let words = ["probe", &milliseconds]
             .into_iter()
             .chain(words.iter().copied());

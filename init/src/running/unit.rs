@@ -150,6 +150,14 @@ impl Unit {
         self.held().address
     }
 
+    /// The inode of its cgroup, while it has one.
+    #[must_use]
+    pub fn cgroup_inode(&self) -> Option<u64> {
+        let held = self.held();
+        let status = nix::sys::stat::fstat(held.cgroup.as_ref()?);
+        status.ok().map(|status| status.st_ino)
+    }
+
     /// Kills everything in the cgroup.
     ///
     /// # Errors

@@ -58,6 +58,21 @@ pub struct ServiceStatus {
     pub watchdog: Option<Duration>,
 }
 
+/// What is kept of a service beside its status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// The desired state: whether it shall be up.
+    pub wanted: bool,
+    /// When its phase (a back-off, a start, a stop) is over.
+    pub phase: Option<Time>,
+    /// When it is asked for its health next, or no longer answered.
+    pub health: Option<Time>,
+    /// When its watchdog is over.
+    pub watchdog: Option<Time>,
+    /// When its schedule is due.
+    pub schedule: Option<Time>,
+}
+
 /// So many ends of each service are kept.
 pub const KEPT_EXITS: usize = 5;
 

@@ -35,6 +35,18 @@ pub fn sealed_copy(name: &CStr, source: BorrowedFd<'_>) -> Result<OwnedFd, Errno
     seal(file)
 }
 
+/// An empty close-on-exec memory file that can be written and grow, and never shrink: what has been
+/// written can be written over, and not be lost.
+///
+/// # Errors
+/// The errno of memfd_create(2) or fcntl(2).
+pub fn growing(name: &CStr) -> Result<OwnedFd, Errno> {
+    let file = create(name)?;
+    let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_SEAL;
+    fcntl(file.as_fd(), FcntlArg::F_ADD_SEALS(seals))?;
+    Ok(file)
+}
+
 fn create(name: &CStr) -> Result<OwnedFd, Errno> {
     memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)
 }
@@ -61,6 +73,16 @@ mod tests {
         assert_eq!(nix::unistd::read(&copy, &mut buffer), Ok(3000));
         assert_eq!(buffer[2999], 7);
         assert_eq!(write(copy.as_fd(), b"x"), Err(Errno::EPERM));
+    }
+
+    #[test]
+    fn a_growing_file_grows_and_never_shrinks() {
+        let file = growing(c"orlop").unwrap();
+        assert_eq!(write(file.as_fd(), b"bytes"), Ok(5));
+        assert_eq!(nix::unistd::ftruncate(file.as_fd(), 4), Err(Errno::EPERM));
+        assert_eq!(nix::unistd::ftruncate(file.as_fd(), 50), Ok(()));
+        let more = FcntlArg::F_ADD_SEALS(SealFlag::F_SEAL_WRITE);
+        assert_eq!(fcntl(file.as_fd(), more), Err(Errno::EPERM));
     }
 
     #[test]

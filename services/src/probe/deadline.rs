@@ -18,11 +18,6 @@ impl Deadline {
         }
     }
 
-    /// How long it was, for sentences.
-    pub(super) fn limit(&self) -> Duration {
-        self.limit
-    }
-
     /// What is left of it, if anything is: a timeout of zero would mean "none" to the kernel.
     pub(super) fn left(&self) -> Option<Duration> {
         let left = self.limit.saturating_sub(self.start.elapsed());

@@ -51,7 +51,7 @@ pub(super) fn ask(question: &Question<'_>, deadline: &Deadline) -> Result<String
     in_time(port, &stream, deadline)?;
     stream
         .write_all(request.as_bytes())
-        .map_err(|source| broken(port, deadline, source))?;
+        .map_err(|source| broken(port, source))?;
     let status = answer(port, &mut stream, deadline)?;
     if expect.contains(&status) {
         return Ok(format!("status {status}"));
@@ -74,7 +74,7 @@ fn answer(port: u16, stream: &mut TcpStream, deadline: &Deadline) -> Result<u16,
             Ok(0) => return Err(not_http(NotHttp::Closed)),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(source) => return Err(broken(port, deadline, source)),
+            Err(source) => return Err(broken(port, source)),
         };
         header.extend(chunk.iter().take(count));
         if let Some(status) = status(&mut header).map_err(not_http)? {
@@ -105,25 +105,24 @@ fn status(header: &mut Vec<u8>) -> Result<Option<u16>, NotHttp> {
 
 /// Lets the next system call take what is left of the time.
 fn in_time(port: u16, stream: &TcpStream, deadline: &Deadline) -> Result<(), ProbeError> {
-    let left = deadline.left().ok_or_else(|| late(port, deadline))?;
+    let left = deadline.left().ok_or_else(|| late(port))?;
     stream
         .set_read_timeout(Some(left))
         .and_then(|()| stream.set_write_timeout(Some(left)))
         .map_err(|source| ProbeError::Talk { port, source })
 }
 
-fn broken(port: u16, deadline: &Deadline, source: io::Error) -> ProbeError {
+fn broken(port: u16, source: io::Error) -> ProbeError {
     match source.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => late(port, deadline),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => late(port),
         _ => ProbeError::Talk { port, source },
     }
 }
 
-fn late(port: u16, deadline: &Deadline) -> ProbeError {
+fn late(port: u16) -> ProbeError {
     ProbeError::Late {
         port,
         what: "no whole answer",
-        limit: deadline.limit(),
     }
 }
 

@@ -29,12 +29,8 @@ enum ProbeError {
     #[error("talking to port {port}: {source}")]
     Talk { port: u16, source: io::Error },
     /// It is too late.
-    #[error("port {port}: {what} within {limit:?}")]
-    Late {
-        port: u16,
-        what: &'static str,
-        limit: Duration,
-    },
+    #[error("port {port}: {what} in time")]
+    Late { port: u16, what: &'static str },
     /// What came back is not HTTP.
     #[error("port {port}: {reason}")]
     NotHttp { port: u16, reason: http::NotHttp },
@@ -99,7 +95,6 @@ fn connect(port: u16, deadline: &Deadline) -> Result<TcpStream, ProbeError> {
         let left = deadline.left().ok_or(ProbeError::Late {
             port,
             what: "no connection",
-            limit: deadline.limit(),
         })?;
         match TcpStream::connect_timeout(&SocketAddr::new(address, port), left) {
             Ok(stream) => return Ok(stream),

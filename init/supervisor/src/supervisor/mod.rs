@@ -25,7 +25,7 @@ use crate::graph::Units;
 use crate::restart::Jitter;
 use crate::timers::{Agenda, Timer};
 use crate::unit::{Id, Phase, Unit};
-use crate::{Effect, Event, ServiceStatus, Time};
+use crate::{Effect, Event, Kept, ServiceStatus, Time};
 
 use schedule::Schedules;
 use shutdown::Leaving;
@@ -113,6 +113,21 @@ impl Supervisor {
     #[must_use]
     pub fn status(&self, name: &ServiceName) -> Option<&ServiceStatus> {
         self.units.id(name).map(|id| &self.units[id].status)
+    }
+
+    /// What is kept of a service beside its status: whether it shall be up, and what is due when. For
+    /// PID 1's journal.
+    #[must_use]
+    pub fn kept(&self, name: &ServiceName) -> Option<Kept> {
+        let unit = &self.units[self.units.id(name)?];
+        let due = |timer| unit.timers.get(timer);
+        Some(Kept {
+            wanted: unit.wanted,
+            phase: due(Timer::Phase),
+            health: due(Timer::Health),
+            watchdog: due(Timer::Watchdog),
+            schedule: due(Timer::Schedule),
+        })
     }
 
     /// Every service's status, in the order of the names.
