@@ -161,7 +161,9 @@ impl Report {
     /// Whether the console has not taken all yet: somebody should try again soon.
     #[must_use]
     pub fn is_held_up(&self) -> bool {
-        !self.0.borrow().console.queue.is_empty()
+        let console = &self.0.borrow().console;
+        // Without a console there is nothing to try.
+        console.fd.is_some() && !console.queue.is_empty()
     }
 
     /// Tries again what the sinks did not take before.
