@@ -50,12 +50,20 @@ fn boot() -> Result<Vm> {
             SLEEP,
             "needs = [\"path:/run/orlop/control/gateway.sock\"]",
         )
+        .shell_service("late", SLEEP, "needs = [\"path:/run/late/sign\"]")
+        .shell_service("clock", SLEEP, "needs = [\"time\"]")
+        .shell_service(
+            "yearly",
+            "echo happy new year",
+            "schedule = \"0 3 1 1 *\"\ntype = \"oneshot\"",
+        )
         .shell_service("hungry", hungry, "mem_limit = \"16m\"\nrestart = \"no\"")
         .shell_service(
             "greedy",
             greedy,
             "mem_limit = \"16m\"\noom_policy = \"kill\"\nrestart = \"no\"",
         )
+        .witness()
         .boot()
 }
 
@@ -166,6 +174,45 @@ fn what_needs_the_network_starts_with_the_address() {
     assert_eq!(device["state"], "waiting");
     let cause = device["cause"].as_str().unwrap();
     assert!(cause.contains("/dev/vportless"), "{cause}");
+}
+
+#[test]
+fn what_comes_later_is_noticed_while_somebody_waits_for_it() {
+    let vm = machine();
+    let late = of(&vm, "late");
+    assert_eq!(late["state"], "waiting");
+    // No time service runs here: the kernel does not hold its clock for right.
+    let clock = of(&vm, "clock");
+    assert_eq!(clock["state"], "waiting");
+    assert!(clock["cause"].as_str().unwrap().contains("time"), "{clock}");
+    let mut witness = vm.witness().unwrap();
+    witness
+        .run("mkdir -p /proc/1/root/run/late; touch /proc/1/root/run/late/sign")
+        .unwrap();
+    vm.wait_service("late", "up").unwrap();
+    // Only starts wait: it goes on without, and does not come back without.
+    witness.run("rm -r /proc/1/root/run/late").unwrap();
+    let mark = vm.mark();
+    vm.orlop(&["kill", "-s", "KILL", "late"]).unwrap();
+    vm.wait_service_after(mark, "late", "waiting").unwrap();
+    witness
+        .run("mkdir -p /proc/1/root/run/late; touch /proc/1/root/run/late/sign")
+        .unwrap();
+    vm.wait_service_after(mark, "late", "up").unwrap();
+}
+
+#[test]
+fn a_jump_of_the_clock_brings_a_schedule_forward() {
+    let vm = machine();
+    assert_eq!(of(&vm, "yearly")["state"], "down");
+    let mut witness = vm.witness().unwrap();
+    // New Year's Day of 2040, two seconds before three in the morning, UTC.
+    witness.run("date -u -s @2208999598").unwrap();
+    vm.wait_event("the run of yearly", |event| {
+        event["service"] == "yearly" && event["state"] == "starting"
+    })
+    .unwrap();
+    vm.log_until("yearly", "happy new year").unwrap();
 }
 
 #[test]

@@ -124,7 +124,8 @@ fn edge_13_a_process_stuck_in_a_frozen_file_system_does_not_stop_the_power_off()
     let wait = format!("until [ -n \"$({HANGING})\" ]; do sleep 0.1; done");
     witness.run(&wait).unwrap();
     let console = powers_off(vm).unwrap();
-    assert!(console.contains("Waiting for writer"), "{console}");
+    assert!(console.contains("writer (killed "), "{console}");
+    assert!(console.contains("D (disk sleep)"), "{console}");
 }
 
 #[test]
