@@ -51,6 +51,9 @@ fn main() -> Result<()> {
         return say(&report::engine_table(&engines(&sources, &work)?)?);
     }
     let extra = programs::build(&sources, &work)?;
+    if std::env::args().nth(1).as_deref() == Some("many") {
+        return say(&report::many_table(&many::run(&programs::payload(&work))?));
+    }
     say("building the machines")?;
     let machines = machines::build(&work)?;
     peers::build(&machines)?;

@@ -23,7 +23,7 @@ pub(crate) struct Many {
 
 /// Boots them: a tree in which each service waits for the one above it.
 pub(crate) fn run(payload: &Path) -> Result<Many> {
-    let mut machine = MachineBuilder::with(&[])?.arguments(&["--memory=3G", "--no-state"]);
+    let mut machine = MachineBuilder::with(&[])?.arguments(&["--memory=5G", "--no-state"]);
     for number in 0..SERVICES {
         let mut manifest = String::from(
             "image = \"bench\"\ncommand = [\"/usr/bin/payload\"]\nnetwork_mode = \"none\"\n",
