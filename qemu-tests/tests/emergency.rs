@@ -6,7 +6,7 @@ use orlop_qemu_tests::{MachineBuilder, Vm};
 fn emergency(system: &str) -> anyhow::Result<Vm> {
     MachineBuilder::with(&["console"])?
         .file("system.toml", system)
-        .arguments(&["--append", "orlop.emergency"])
+        .append("orlop.emergency")
         .boot()
 }
 
