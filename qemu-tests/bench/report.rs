@@ -152,7 +152,7 @@ pub(crate) fn restart_table(rows: &[RestartRow]) -> Result<String> {
 pub(crate) fn many_table(many: &Many) -> String {
     format!(
         "| what | ms |\n|---|---|\n\
-         | hand-over to PID 1 until {SERVICES} services are up, each after the one above it in a tree | {} |\n\
+         | hand-over to PID 1 until {SERVICES} programs have begun, each after the one above it in a tree | {} |\n\
          | the longest time that PID 1's loop was away meanwhile | {:.1} |\n",
         many.all_up_ms,
         many.away.as_secs_f64() * 1000.0
