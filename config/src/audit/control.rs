@@ -7,7 +7,7 @@ pub(super) fn look(service: &Service, found: &mut Found<'_>) {
     for grant in &service.control {
         let (reach, allows) = told(grant);
         let instead = if grant.as_str().ends_with('*') {
-            "only the methods that it calls, such as \"services.list\""
+            "only the methods that it calls, each by its name"
         } else {
             "leave it out, if it does not call that"
         };

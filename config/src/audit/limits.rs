@@ -11,8 +11,8 @@ pub(super) fn look(service: &Service, found: &mut Found<'_>) {
         found.add(
             Reach::Services,
             "no mem_limit",
-            "it may take all memory; then the kernel kills whom it likes, of any service",
-            "mem_limit = \"128m\", twice what `orlop ps` has shown",
+            "it may take all memory; then the kernel ends it, or another service without a limit",
+            "mem_limit = \"128m\", or what it needs",
         );
     }
     if service.pids_limit.is_none() {

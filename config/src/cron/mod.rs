@@ -49,7 +49,7 @@ impl Cron {
         let fields: Vec<&str> = expression.split_ascii_whitespace().collect();
         let fields: [&str; 5] = fields
             .try_into()
-            .map_err(|fields: Vec<&str>| sentence::wrong_count(text, fields.len()))?;
+            .map_err(|fields: Vec<&str>| sentence::wrong_count(text, &fields, &NICKNAMES))?;
         let Some(cron) = read(fields) else {
             return Err(sentence::wrong_field(text, fields));
         };
@@ -140,7 +140,11 @@ mod tests {
     #[test]
     fn what_is_none() {
         for (text, says) in [
-            ("", "has 0 fields"),
+            ("", "is no cron expression"),
+            ("daily", "write \"@daily\""),
+            ("1h", "write \"every 1h\""),
+            ("TZ=UTC 0 3 * * *", "in UTC"),
+            ("0 3 * * * /bin/true", "a command"),
             ("0 3 * *", "has 4 fields"),
             ("0 0 3 * * *", "seconds"),
             ("60 3 * * *", "\"60\" is no minute"),

@@ -2,6 +2,7 @@
 
 use super::read;
 use crate::nearest::nearest;
+use crate::scalar::long_duration;
 use crate::tree::{quoted, shown};
 
 /// What may stand in a field.
@@ -90,15 +91,32 @@ impl Field {
     }
 }
 
-pub(super) fn wrong_count(text: &str, count: usize) -> String {
+/// What is no five fields: often words of another system. `fields` are in lower case.
+pub(super) fn wrong_count(text: &str, fields: &[&str], nicknames: &[(&str, &str)]) -> String {
+    const FIVE: &str = "write minute, hour, day, month and weekday: \"0 3 * * *\"";
+    let [first, .., last] = fields else {
+        let lower = text.trim().to_ascii_lowercase();
+        let nickname = nicknames
+            .iter()
+            .find(|(name, _)| name.get(1..) == Some(&lower));
+        return match nickname {
+            Some((name, _)) => format!("{} has no @; write \"{name}\"", quoted(text)),
+            None if long_duration(&lower).is_ok() => {
+                format!("{} is a duration; write \"every {lower}\"", quoted(text))
+            }
+            None => format!("{} is no cron expression; {FIVE}", quoted(text)),
+        };
+    };
+    let count = fields.len();
     let text = quoted(text);
-    match count {
-        6 | 7 => format!(
-            "{text} has {count} fields, but seconds and years are none of cron's; write minute, hour, day, month and weekday: \"0 3 * * *\""
-        ),
-        _ => format!(
-            "{text} has {count} fields; write minute, hour, day, month and weekday: \"0 3 * * *\""
-        ),
+    if first.contains("tz=") {
+        format!("{text} names a time zone, but all times are in UTC; {FIVE}")
+    } else if count > 5 && last.starts_with('/') {
+        format!("{text} ends with a command, which is for the key command; {FIVE}")
+    } else if matches!(count, 6 | 7) {
+        format!("{text} has {count} fields, but seconds and years are none of cron's; {FIVE}")
+    } else {
+        format!("{text} has {count} fields; {FIVE}")
     }
 }
 

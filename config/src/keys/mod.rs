@@ -274,7 +274,14 @@ const ALSO_KNOWN_AS: &[(&str, &str)] = &[
     ("timer", "schedule"),
     ("ready", "readiness"),
     ("watchdog_sec", "watchdog"),
+    ("health_cmd", "healthcheck"),
+    ("exec_start", "command"),
+    ("on_calendar", "schedule"),
     ("restart_sec", "restart_delay"),
+    ("start_limit_burst", "start_limit"),
+    ("start_limit_interval_sec", "start_limit"),
+    ("stop_timeout", "stop_grace_period"),
+    ("timeout_stop_sec", "stop_grace_period"),
     ("timeout_start_sec", "start_timeout"),
     ("wants", "depends_on"),
     ("workdir", "working_dir"),
@@ -288,17 +295,32 @@ const ALSO_KNOWN_AS: &[(&str, &str)] = &[
 /// The supported key that was probably meant.
 pub(crate) fn nearest_key(section: Section, name: &str) -> Option<&'static Key> {
     let folded = name.to_lowercase().replace('-', "_");
-    let alias = ALSO_KNOWN_AS.iter().find(|(word, key)| {
-        *word == folded
-            && section
-                .key(key)
-                .is_some_and(|k| k.support == Support::Supported)
-    });
-    let meant = match alias {
-        Some((_, key)) => key,
-        None => nearest(&folded, supported(section).map(|key| key.name))?,
+    other_word(section, name)
+        .or_else(|| section.key(nearest(&folded, supported(section).map(|key| key.name))?))
+}
+
+/// The supported key that other systems call by this name: `RestartSec` as well as `restart-sec`.
+fn other_word(section: Section, name: &str) -> Option<&'static Key> {
+    let bare = |word: &str| {
+        let letters = word.bytes().filter(|b| !matches!(b, b'_' | b'-'));
+        letters.map(|b| b.to_ascii_lowercase()).collect::<Vec<u8>>()
     };
-    section.key(meant)
+    let name = bare(name);
+    let mut words = ALSO_KNOWN_AS.iter().filter(|(word, _)| bare(word) == name);
+    words.find_map(|(_, key)| supported(section).find(|known| known.name == *key))
+}
+
+/// Whether a key that this section does not know is one of the file's own: what stands below
+/// `[healthcheck]` in TOML belongs to it, unlike in YAML where the indentation says so.
+pub(crate) fn belongs_to_the_file(section: Section, name: &str) -> bool {
+    let file = match section {
+        Section::Service | Section::System => return false,
+        Section::Kernel | Section::Network | Section::Link | Section::Access | Section::Volume => {
+            Section::System
+        }
+        _ => Section::Service,
+    };
+    other_word(section, name).is_none() && supported(file).any(|key| key.name == name)
 }
 
 /// A key that may be written.

@@ -111,7 +111,7 @@ pub(super) const SUPERVISION: &[Row] = &[
     ),
     key(
         "on_failure",
-        "list of `restart-dependents`, `start:service`, `reboot`, `poweroff`",
+        "text or list: `restart-dependents`, `start:service`, `reboot`, `poweroff`",
         "empty",
         "What happens when it has failed for good: by its policy or its `start_limit`.",
         "on_failure = [\"restart-dependents\"]",

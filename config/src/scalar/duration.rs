@@ -47,6 +47,7 @@ fn parse(text: &str, days: bool) -> Result<Duration, String> {
             "m" => 60_000_000,
             "h" => 3_600_000_000,
             "d" if days => 86_400_000_000,
+            "d" => return Err("counts days, but hours are the longest unit".to_owned()),
             _ => return Err("is no duration".to_owned()),
         };
         let parts = thousandths(number).ok_or("is no duration")?;

@@ -2,7 +2,7 @@
 
 use toml::de::DeTable;
 
-use crate::keys::{Key, Section, Support, nearest_key};
+use crate::keys::{Key, Section, Support, belongs_to_the_file, nearest_key};
 use crate::tree::findings::{Findings, Place};
 use crate::tree::node::{ENTRIES, Node, key_text};
 use crate::tree::text::quoted;
@@ -52,6 +52,13 @@ impl<'t> Fields<'t> {
                 key: key_path.clone(),
             };
             let Some(key) = section.key(text) else {
+                if belongs_to_the_file(section, text) {
+                    let message = format!(
+                        "is no key of {path}; write it above the first [section] of the file"
+                    );
+                    findings.error(&place, message);
+                    continue;
+                }
                 // Nobody will be told more, so nothing need be searched for.
                 let near = match findings.is_full() {
                     true => None,

@@ -147,10 +147,12 @@ fn from_yaml(line: &str) -> Option<String> {
     if key.is_empty() || !key.bytes().all(word) || !(value.is_empty() || value.starts_with(' ')) {
         return None;
     }
+    let quotes = value.contains(['"', '\'']);
     let value = value.trim().trim_matches(['"', '\'']);
     Some(match value {
         "" => format!("{key} = […] or [{key}]"),
         "true" | "false" => format!("{key} = {value}"),
+        _ if !quotes && value.parse::<i64>().is_ok() => format!("{key} = {value}"),
         _ if value.starts_with(['[', '{']) => format!("{key} = {}", shown(value)),
         _ => format!("{key} = \"{}\"", shown(value)),
     })
@@ -174,6 +176,8 @@ mod tests {
             from_yaml("  - \"80:80\"").as_deref(),
             Some("lists in brackets: [\"80:80\"]")
         );
+        assert_eq!(from_yaml("scale: 3").as_deref(), Some("scale = 3"));
+        assert_eq!(from_yaml("cpus: \"3\"").as_deref(), Some("cpus = \"3\""));
         assert_eq!(from_yaml("image = nginx:1.25"), None);
     }
 }

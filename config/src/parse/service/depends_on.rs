@@ -4,8 +4,15 @@ use toml::de::DeValue;
 
 use crate::keys::Section;
 use crate::parse::service::process::choice;
-use crate::tree::{Fields, Findings, Node, Place, quoted};
+use crate::tree::{Fields, Findings, Node, Place, quoted, shown};
 use crate::{Condition, Dependency, Propagate, ServiceName};
+
+/// The words of `condition`.
+const CONDITIONS: [&str; 3] = [
+    "service_started",
+    "service_healthy",
+    "service_completed_successfully",
+];
 
 type Found = Vec<(ServiceName, Dependency, Place)>;
 
@@ -44,10 +51,13 @@ fn from_list(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
 
 fn from_table(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
     let mut found = Found::new();
-    for (name, place, how) in node.named(findings).unwrap_or_default() {
-        let name = service_name(name, &place, findings);
+    for (text, place, how) in node.named(findings).unwrap_or_default() {
+        let name = service_name(text, &place, findings);
         let Some(table) = how.value.as_table() else {
-            how.error(findings, "must be a table; write depends_on = { db = { condition = \"service_started\" } }, or depends_on = [\"db\"]");
+            let wanted = how.value.as_str().filter(|text| CONDITIONS.contains(text));
+            let condition = wanted.unwrap_or("service_started");
+            let text = shown(text);
+            how.error(findings, format!("must be a table; write depends_on = {{ {text} = {{ condition = \"{condition}\" }} }}, or depends_on = [\"{text}\"]"));
             continue;
         };
         let fields = Fields::read(table, Section::Dependency, &how.place.key, findings);
@@ -72,12 +82,7 @@ fn condition(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Condition> 
         "service_healthy" => Some(Condition::Healthy),
         "service_completed_successfully" => Some(Condition::CompletedSuccessfully),
         text => {
-            let choices = [
-                "service_started",
-                "service_healthy",
-                "service_completed_successfully",
-            ];
-            choice(node, findings, text, &choices);
+            choice(node, findings, text, &CONDITIONS);
             None
         }
     }

@@ -71,6 +71,14 @@ fn condition(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<RestartPoli
         "any" => Some(RestartPolicy::Always),
         "on-failure" => Some(RestartPolicy::OnFailure { max_retries: None }),
         "none" => Some(RestartPolicy::No),
+        text @ ("always" | "unless-stopped" | "no") => {
+            let instead = if text == "no" { "none" } else { "any" };
+            node.error(
+                findings,
+                format!("\"{text}\" is a word of restart; write \"{instead}\" here"),
+            );
+            None
+        }
         text => {
             choice(node, findings, text, &["any", "on-failure", "none"]);
             None

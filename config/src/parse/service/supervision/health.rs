@@ -22,6 +22,16 @@ const LONGEST_PATH: usize = 1024;
 const TESTS: [&str; 4] = ["test", "http", "tcp", "file"];
 
 pub(super) fn healthcheck(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<HealthCheck> {
+    if let Some(line) = node.value.as_str() {
+        node.error(
+            findings,
+            format!(
+                "must be a table, not text; write healthcheck = {{ test = {} }}",
+                quoted(line)
+            ),
+        );
+        return None;
+    }
     let table = node.table(findings)?;
     let before = findings.errors();
     let fields = Fields::read(table, Section::Healthcheck, "healthcheck", findings);
@@ -100,9 +110,14 @@ fn test(
             let text = node.string_or_number(findings)?;
             let port = port(&text);
             if port.is_none() {
-                node.refuse(
+                let last = text.rsplit(':').next().and_then(self::port);
+                node.error(
                     findings,
-                    &format!("{} is no port from 1 to 65535", quoted(&text)),
+                    format!(
+                        "{} is no port from 1 to 65535; write tcp = {}",
+                        quoted(&text),
+                        last.unwrap_or(6379)
+                    ),
                 );
             }
             port.map(|port| HealthTest::Tcp { port })
@@ -122,6 +137,16 @@ fn command(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<HealthTest> {
         let line = node.string(findings)?;
         if line.trim().is_empty() {
             node.refuse(findings, "is empty");
+            return None;
+        }
+        if let Some((word @ ("CMD" | "CMD-SHELL"), rest)) = line.trim().split_once(' ') {
+            node.error(
+                findings,
+                format!(
+                    "{word} begins a list; write test = {}, which is for a shell",
+                    quoted(rest.trim())
+                ),
+            );
             return None;
         }
         return Some(HealthTest::Shell(line.to_owned()));

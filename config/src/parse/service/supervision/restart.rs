@@ -73,7 +73,7 @@ pub(super) fn restart(
     {
         node.error(
             findings,
-            "is shorter than the first delay; write restart_max_delay = \"1m\", or a shorter restart_delay",
+            "is shorter than the first delay; write a longer one, or a shorter restart_delay",
         );
     }
     let max = max.unwrap_or(supervision.restart_max_delay);
