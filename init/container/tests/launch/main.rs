@@ -1,24 +1,25 @@
-//! Launches on the running kernel, as root: what a container sees of itself, what it tries and must
-//! not get, and what a person reads when a launch fails.
+//! Launches on the running kernel, as root: what a container sees of itself, and what it tries and
+//! must not get.
 
+#[cfg(test)]
+mod descriptors;
 #[cfg(test)]
 mod devices;
 #[cfg(test)]
 mod exec;
 #[cfg(test)]
+mod failures;
+#[cfg(test)]
 mod ground;
+#[cfg(test)]
+mod privileges;
 
 use std::fs;
-use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 
 use nix::sys::wait::WaitStatus;
 
-use orlop_container::launch::LaunchError;
-use orlop_container::namespaces::{Holder, NamespaceError, NamespaceSpec};
-use orlop_container::plan::FileBind;
-
-use ground::{Trial, field, ground, pipe_with, volume};
+use ground::{Trial, field, ground, volume};
 
 #[test]
 fn a_restricted_service_sees_only_itself() {
@@ -259,202 +260,6 @@ fn namespaces_outlive_a_restart() {
 }
 
 #[test]
-fn a_low_port_needs_no_capability() {
-    let Some(ground) = ground() else { return };
-    let trial = Trial::shell(
-        "user = \"probe\"",
-        "nc -l -p 80 -e echo hello & until nc 127.0.0.1 80 </dev/null 2>/dev/null; do :; done",
-    );
-    assert_eq!(trial.run(ground).unwrap().output, "hello\n");
-}
-
-#[test]
-fn the_machines_network_shows_in_sys_and_stays_read_only() {
-    let Some(ground) = ground() else { return };
-    let trial = Trial::shell(
-        "network_mode = \"host\"",
-        "echo net $(readlink /proc/self/ns/net); touch /sys/kernel/x 2>/dev/null && echo WRITABLE; ls /sys/class/net; cat /proc/self/uid_map",
-    );
-    let output = trial.run(ground).unwrap().output;
-    let ours = fs::read_link("/proc/self/ns/net").unwrap();
-    assert!(
-        output.contains(ours.to_str().unwrap()) && !output.contains("WRITABLE"),
-        "{output}"
-    );
-    assert!(output.contains(&trial.base.to_string()), "{output}");
-}
-
-#[test]
-fn the_machines_user_namespace_maps_nothing() {
-    let Some(ground) = ground() else { return };
-    let output = Trial::shell(
-        "userns_mode = \"host\"",
-        "cat /proc/self/uid_map /proc/self/status; touch /x /sys/x",
-    )
-    .run(ground)
-    .unwrap()
-    .output;
-    assert!(
-        output.lines().next().unwrap().ends_with("4294967295"),
-        "{output}"
-    );
-    assert_eq!(field(&output, "CapEff"), "0000000000000000");
-    assert!(output.contains("/x: Read-only file system"), "{output}");
-}
-
-#[test]
-fn privileged_has_no_filter_and_the_machines_devices() {
-    let Some(ground) = ground() else { return };
-    // SYS_RESOURCE: the tests' own machine may not have it to give.
-    let output = Trial::shell(
-        "isolation = \"privileged\"\ncap_drop = [\"SYS_RESOURCE\"]",
-        "cat /proc/self/status; ls /dev; unshare -m true && echo unshared; echo w > /etc/x && echo written",
-    )
-    .run(ground)
-    .unwrap()
-    .output;
-    assert_eq!(field(&output, "Seccomp"), "0");
-    assert_eq!(field(&output, "CapEff"), "000001fffeffffff");
-    assert_eq!(field(&output, "NoNewPrivs"), "0");
-    assert!(
-        output.contains("unshared")
-            && output.contains("written")
-            && output.contains("loop-control"),
-        "{output}"
-    );
-}
-
-#[test]
-fn a_user_who_is_not_root_holds_granted_capabilities_as_ambient() {
-    let Some(ground) = ground() else { return };
-    let trial = Trial::shell(
-        "user = \"probe\"\ncap_add = [\"NET_ADMIN\"]",
-        "cat /proc/self/status; ip link add d type dummy; ip link set lo down && echo down",
-    );
-    let output = trial.run(ground).unwrap().output;
-    for key in ["CapEff", "CapPrm", "CapBnd", "CapAmb"] {
-        assert_eq!(field(&output, key), "0000000000001000", "{key}");
-    }
-    assert!(output.contains("down"), "{output}");
-}
-
-#[test]
-fn passed_sockets_are_the_only_further_descriptors() {
-    let Some(ground) = ground() else { return };
-    let (one, two) = (pipe_with(b"first\n"), pipe_with(b"second\n"));
-    let mut trial = Trial::shell(
-        "",
-        "read a <&3; read b <&4; echo $a $b $LISTEN_FDS $LISTEN_FDNAMES $LISTEN_PID; exec ls /proc/self/fd",
-    );
-    trial.listen = vec![
-        ("one".to_owned(), one.as_fd()),
-        ("two".to_owned(), two.as_fd()),
-    ];
-    let output = trial.run(ground).unwrap().output;
-    let lines: Vec<_> = output.lines().collect();
-    assert_eq!(lines[0], "first second 2 one:two 1");
-    // 5 is what ls has open itself.
-    assert_eq!(lines[1..], ["0", "1", "2", "3", "4", "5"], "{output}");
-}
-
-#[test]
-fn the_readiness_pipe_has_its_number_and_ends_with_the_service() {
-    let Some(ground) = ground() else { return };
-    let socket = pipe_with(b"socket\n");
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let mut trial = Trial::shell(
-        "",
-        "read a <&3; echo $a; echo >&7; exec 7>&-; exec ls /proc/self/fd",
-    );
-    trial.listen = vec![("one".to_owned(), socket.as_fd())];
-    trial.ready = Some((7, writer.as_fd()));
-    let output = trial.run(ground).unwrap().output;
-    let lines: Vec<_> = output.lines().collect();
-    // 4 is what ls has open itself: nothing lies between the socket and the pipe.
-    assert_eq!(lines, ["socket", "0", "1", "2", "3", "4"], "{output}");
-    drop(trial);
-    drop(writer);
-    let mut said = Vec::new();
-    std::io::Read::read_to_end(&mut reader, &mut said).unwrap();
-    assert_eq!(said, b"\n");
-}
-
-#[test]
-fn the_notify_socket_takes_what_the_services_user_says() {
-    let Some(ground) = ground() else { return };
-    let path = volume(ground, "notify").join("web.sock");
-    let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
-    socket
-        .set_read_timeout(Some(std::time::Duration::from_secs(60)))
-        .unwrap();
-    // Busybox has no datagram client: what is shown is the socket, who may write it, and the words.
-    let mut trial = Trial::shell(
-        "user = \"probe\"",
-        "echo $NOTIFY_SOCKET $WATCHDOG_USEC $WATCHDOG_PID; test -S $NOTIFY_SOCKET && echo socket; \
-         test -w $NOTIFY_SOCKET && echo writable; rm $NOTIFY_SOCKET 2>/dev/null || echo stays",
-    );
-    std::os::unix::fs::chown(&path, Some(trial.base + 100), Some(trial.base + 101)).unwrap();
-    trial.notify_socket = Some(path);
-    let output = trial.run(ground).unwrap().output;
-    assert_eq!(
-        output,
-        "/run/orlop/notify.sock 20000000\nsocket\nwritable\nstays\n"
-    );
-}
-
-#[test]
-fn a_failed_launch_is_one_sentence_with_a_remedy() {
-    let Some(ground) = ground() else { return };
-    for (manifest, sentence) in [
-        (
-            "command = [\"/bin/nginx\"]",
-            ": executing /bin/nginx: ENOENT (the image \"probe\" has no such file, or not the interpreter that it names; list its package in build.debian or the file in build.files)",
-        ),
-        (
-            "command = [\"nginx\", \"-g\"]",
-            ": executing nginx: ENOENT (the image \"probe\" has no such program in PATH; write its absolute path or add its package to build.debian)",
-        ),
-        (
-            "command = [\"/bin/not-executable\"]",
-            ": executing /bin/not-executable: EACCES (in the image \"probe\" it is not executable by this user; check its mode and `user`)",
-        ),
-        (
-            "command = [\"/bin/sh\"]\nworking_dir = \"/srv\"",
-            ": entering the working directory /srv: ENOENT (the image \"probe\" has no such directory; list it in build.directories or change working_dir)",
-        ),
-        (
-            "command = [\"/bin/sh\"]\ntmpfs = [\"/var/cache/web\"]",
-            ": mounting tmpfs on /var/cache/web: ENOENT (the image \"probe\" has no /var/cache/web, and is read-only; create it by build.directories)",
-        ),
-        (
-            "command = [\"/bin/sh\"]\nimage = \"evil\"",
-            ": mounting proc on /proc: ELOOP (it is a symbolic link in the image \"evil\", which is refused)",
-        ),
-        (
-            "command = [\"/bin/sh\"]\ndevices = [\"/dev/absent\"]",
-            ": making /dev/absent from the machine's /dev/absent: ENOENT (the machine does not have it)",
-        ),
-    ] {
-        let error = Trial::new(manifest).run(ground).unwrap_err();
-        assert!(
-            error.starts_with("trial") && error.ends_with(sentence),
-            "{error}"
-        );
-    }
-}
-
-#[test]
-fn a_volume_that_is_not_there_is_named_with_its_remedy() {
-    let Some(ground) = ground() else { return };
-    let absent = ground.state.join("volumes/absent");
-    let trial = Trial::shell("", "").volume(&absent, "/volume", false);
-    let error = trial.run(ground).unwrap_err();
-    let sentence =
-        ": mounting volume \"data\" on /volume: ENOENT (declare it under [volumes] in system.toml)";
-    assert!(error.ends_with(sentence), "{error}");
-}
-
-#[test]
 fn a_cgroup_kills_all_and_goes_with_nested_ones() {
     let Some(ground) = ground() else { return };
     let cgroup = Trial::shell("", "").cgroup(ground);
@@ -476,40 +281,6 @@ fn a_cgroup_kills_all_and_goes_with_nested_ones() {
 }
 
 #[test]
-fn the_control_socket_and_further_files_are_there_and_read_only() {
-    let Some(ground) = ground() else { return };
-    let socket = ground.state.join("control.sock");
-    let _ = fs::remove_file(&socket);
-    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let hosts = ground.state.join("hosts");
-    fs::write(&hosts, "127.0.0.1 localhost\n").unwrap();
-    // Anybody could write it, were it not for the mount.
-    fs::set_permissions(&hosts, PermissionsExt::from_mode(0o666)).unwrap();
-    let mut trial = Trial::shell(
-        "user = \"probe\"",
-        "[ -S /run/orlop/control.sock ] && [ -w /run/orlop/control.sock ] && echo socket; \
-         cat /etc/group; echo x >> /etc/group; ls /etc",
-    );
-    std::os::unix::fs::chown(&socket, Some(trial.base + 100), None).unwrap();
-    trial.control_socket = Some(socket);
-    let bind = |target: &str| FileBind {
-        source: hosts.clone(),
-        target: target.into(),
-        required: false,
-    };
-    trial.file_binds = vec![bind("/etc/group"), bind("/etc/absent")];
-    let output = trial.run(ground).unwrap().output;
-    assert!(
-        output.starts_with("socket\n127.0.0.1 localhost\n"),
-        "{output}"
-    );
-    assert!(
-        output.contains("/etc/group: Read-only file system") && !output.contains("absent"),
-        "{output}"
-    );
-}
-
-#[test]
 fn limits_are_written() {
     let Some(ground) = ground() else { return };
     if !ground.has_controllers() {
@@ -525,69 +296,4 @@ fn limits_are_written() {
     assert_eq!(read("cpu.max"), "50000 100000\n");
     assert_eq!(read("pids.max"), "10\n");
     cgroup.remove().unwrap();
-}
-
-#[test]
-fn an_id_map_that_the_kernel_refuses_is_named() {
-    let Some(ground) = ground() else { return };
-    let spec = NamespaceSpec {
-        id_base: Some(u32::MAX - 5),
-        network: true,
-    };
-    let error = Holder::start(spec, ground.proc()).unwrap_err();
-    assert_eq!(
-        error,
-        NamespaceError::Map {
-            file: "uid_map",
-            source: nix::errno::Errno::EINVAL
-        }
-    );
-}
-
-/// The tests' own program stands for the multi-call one: it takes what follows `--` as names of
-/// tests, of which it has none such.
-#[test]
-fn init_is_executed_from_the_descriptor() {
-    let Some(ground) = ground() else { return };
-    if !cfg!(target_env = "musl") {
-        eprintln!("SKIPPED: needs a static test program (the musl target)");
-        return;
-    }
-    let program = fs::File::open("/proc/self/exe").unwrap();
-    let program = orlop_sys::memfd::sealed_copy(c"init", program.as_fd()).unwrap();
-    let mut trial = Trial::new("command = [\"no-such-test\"]\ninit = true");
-    trial.init_program = Some(program.as_fd());
-    let output = trial.run(ground).unwrap().output;
-    assert!(output.contains("running 0 tests"), "{output}");
-}
-
-#[test]
-fn baseline_holds_dockers_capabilities_in_its_own_user_namespace() {
-    let Some(ground) = ground() else { return };
-    let trial = Trial::shell(
-        "isolation = \"baseline\"",
-        "cat /proc/self/status /proc/self/uid_map; echo x > /etc/x && echo written",
-    );
-    let output = trial.run(ground).unwrap().output;
-    for key in ["CapEff", "CapPrm", "CapBnd"] {
-        assert_eq!(field(&output, key), "00000000a80425fb", "{key}");
-    }
-    assert_eq!(field(&output, "CapInh"), "0000000000000000");
-    assert_eq!(field(&output, "Seccomp"), "2");
-    assert!(
-        output.contains(&trial.base.to_string()) && output.contains("written"),
-        "{output}"
-    );
-}
-
-#[test]
-fn a_clone_that_fails_leaves_nothing() {
-    let Some(ground) = ground() else { return };
-    let trial = Trial::shell("", "");
-    let kept = trial.namespaces(ground);
-    let not_a_cgroup = fs::File::open("/").unwrap();
-    let error = trial
-        .start(ground, &kept, not_a_cgroup.as_fd())
-        .unwrap_err();
-    assert_eq!(error, LaunchError::Clone(nix::errno::Errno::EBADF));
 }
