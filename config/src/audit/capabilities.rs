@@ -1,7 +1,8 @@
 //! Capabilities beyond what the isolation holds by itself (capabilities(7)).
 
+use super::isolation::speaks_under_false_addresses;
 use super::{Found, Reach};
-use crate::{Capability, Isolation, Service, UsernsMode};
+use crate::{Capability, Isolation, NetworkMode, Service, UsernsMode};
 
 pub(super) fn look(service: &Service, found: &mut Found<'_>) {
     let expected: Vec<Capability> = match service.isolation {
@@ -23,7 +24,22 @@ pub(super) fn look(service: &Service, found: &mut Found<'_>) {
             (Reach::Itself, "within its own namespaces it")
         };
         let line = format!("cap_add = [\"{short}\"]");
-        if !of_the_machine && MACHINE_ONLY.contains(&short) {
+        let of_the_network = matches!(short, "NET_ADMIN" | "NET_RAW");
+        if !of_the_machine && of_the_network && speaks_under_false_addresses(service) {
+            found.add(
+                Reach::Services,
+                line,
+                format!(
+                    "within its own network it may {}: on the bridge its neighbours take it for another service or for the machine, if it says so",
+                    allows(short)
+                ),
+                instead(short),
+            );
+            continue;
+        }
+        let nothing = MACHINE_ONLY.contains(&short)
+            || of_the_network && service.network_mode == NetworkMode::Host;
+        if !of_the_machine && nothing {
             found.add(
                 reach,
                 line,
@@ -41,19 +57,30 @@ pub(super) fn look(service: &Service, found: &mut Found<'_>) {
     }
 }
 
-/// What the kernel asks the initial user namespace for (user_namespaces(7)).
-const MACHINE_ONLY: [&str; 12] = [
+/// What the kernel asks the initial user namespace for (user_namespaces(7)), or that of the pid or IPC
+/// namespace, which belong to the initial one too (adr/0002).
+const MACHINE_ONLY: [&str; 22] = [
     "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "AUDIT_WRITE",
     "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "LEASE",
     "LINUX_IMMUTABLE",
     "MAC_ADMIN",
     "MAC_OVERRIDE",
     "MKNOD",
+    "PERFMON",
+    "SYSLOG",
+    "SYS_BOOT",
     "SYS_MODULE",
     "SYS_PACCT",
     "SYS_RAWIO",
     "SYS_TIME",
-    "SYSLOG",
+    "SYS_TTY_CONFIG",
     "WAKE_ALARM",
 ];
 
@@ -80,11 +107,13 @@ fn allows(name: &str) -> &'static str {
         "PERFMON" => "measure the performance of processes",
         "SETFCAP" | "SETPCAP" => "hand capabilities to files and processes",
         "SETGID" | "SETUID" => "become any user and group",
-        "SYS_ADMIN" => "mount file systems and most of what has no capability of its own",
+        "SYS_ADMIN" => {
+            "mount file systems, do most of what has no capability of its own, and make a further user namespace, in which it holds every capability"
+        }
         "SYS_BOOT" => "restart the machine",
         "SYS_CHROOT" => "change its root folder",
         "SYS_MODULE" => "load kernel modules",
-        "SYS_NICE" => "take processor time from others",
+        "SYS_NICE" => "choose processors, priorities and memory for processes of other users",
         "SYS_PACCT" => "account processes",
         "SYS_PTRACE" => "read and change the memory of processes of other users",
         "SYS_RAWIO" => "reach memory and ports of devices",

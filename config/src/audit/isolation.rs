@@ -4,14 +4,33 @@ use super::{Found, Reach};
 use crate::{Isolation, NetworkMode, Service, UsernsMode};
 
 pub(super) fn look(service: &Service, found: &mut Found<'_>) {
+    let users_of_the_machine = service.userns_mode == UsernsMode::Host;
     match service.isolation {
         Isolation::Restricted => {}
-        Isolation::Baseline => found.add(
-            Reach::Itself,
-            "isolation = \"baseline\"",
-            "it holds Docker's fourteen capabilities in its own user namespace, and a root file system that it can write",
-            "leave `isolation` out, and name in cap_add and tmpfs what it needs of that",
-        ),
+        Isolation::Baseline => {
+            let (reach, allows) = if users_of_the_machine {
+                (
+                    Reach::Machine,
+                    "it holds Docker's fourteen capabilities on the whole machine, and a root file system that it can write",
+                )
+            } else if speaks_under_false_addresses(service) {
+                (
+                    Reach::Services,
+                    "it holds Docker's fourteen capabilities in its own user namespace, NET_RAW for the bridge of all services among them, and a root file system that it can write",
+                )
+            } else {
+                (
+                    Reach::Itself,
+                    "it holds Docker's fourteen capabilities in its own user namespace, and a root file system that it can write",
+                )
+            };
+            found.add(
+                reach,
+                "isolation = \"baseline\"",
+                allows,
+                "leave `isolation` out, and name in cap_add and tmpfs what it needs of that",
+            );
+        }
         Isolation::Privileged => found.add(
             Reach::Machine,
             "isolation = \"privileged\"",
@@ -20,7 +39,7 @@ pub(super) fn look(service: &Service, found: &mut Found<'_>) {
         ),
     }
     let privileged = service.isolation == Isolation::Privileged;
-    if service.userns_mode == UsernsMode::Host && !privileged {
+    if users_of_the_machine && !privileged {
         found.add(
             Reach::Machine,
             "userns_mode = \"host\"",
@@ -64,11 +83,31 @@ pub(super) fn look(service: &Service, found: &mut Found<'_>) {
         );
     }
     if matches!(service.user.user.as_str(), "root" | "0") && !privileged {
+        let (reach, allows) = match users_of_the_machine {
+            true => (
+                Reach::Machine,
+                "it is the machine's root, with the capabilities that it was given",
+            ),
+            false => (
+                Reach::Itself,
+                "it is root of its own user namespace: every file of its image and volumes is its own",
+            ),
+        };
         found.add(
-            Reach::Itself,
+            reach,
             "user = \"root\" (the default)",
-            "it is root of its own user namespace: every file of its image and volumes is its own",
+            allows,
             "user = \"name\", a user that its image has or `build.users` declares",
         );
     }
+}
+
+/// The bridge is one link: who makes raw packets there, or chooses an address, is taken for another
+/// service by its neighbours.
+pub(super) fn speaks_under_false_addresses(service: &Service) -> bool {
+    let held = |name: &str| {
+        let mut held = service.capabilities.iter();
+        held.any(|capability| capability.name() == name)
+    };
+    service.network_mode == NetworkMode::Bridge && (held("CAP_NET_RAW") || held("CAP_NET_ADMIN"))
 }

@@ -3,6 +3,8 @@
 use super::{Found, Reach};
 use crate::Service;
 
+/// `pids_limit` when the manifest does not say.
+const USUAL_PROCESSES: u64 = 2048;
 /// Main processes that do not wait for children that are not theirs.
 const SHELLS: [&str; 4] = ["sh", "bash", "dash", "ash"];
 
@@ -13,6 +15,16 @@ pub(super) fn look(service: &Service, found: &mut Found<'_>) {
             "no mem_limit",
             "it may take all memory; then the kernel ends it, or another service without a limit",
             "mem_limit = \"128m\", or what it needs",
+        );
+    }
+    if let Some(limit) = service.pids_limit
+        && limit > USUAL_PROCESSES
+    {
+        found.add(
+            Reach::Machine,
+            format!("pids_limit = {limit}"),
+            "it may start more processes than others, and the process ids of the machine are for all",
+            "leave `pids_limit` out: 2048",
         );
     }
     if service.pids_limit.is_none() {

@@ -3,6 +3,7 @@
 
 mod capabilities;
 mod control;
+mod failure;
 mod isolation;
 mod limits;
 mod volumes;
@@ -61,6 +62,7 @@ pub fn audit(services: &BTreeMap<ServiceName, Service>) -> Vec<Allowance> {
         isolation::look(service, &mut found);
         capabilities::look(service, &mut found);
         control::look(service, &mut found);
+        failure::look(service, &mut found);
         volumes::look(service, services, &mut found);
         limits::look(service, &mut found);
         found
