@@ -25,6 +25,8 @@ pub(crate) struct Registers<'plan> {
     pub(super) root: Option<OwnedFd>,
     /// The verified null device.
     pub(super) null: Option<OwnedFd>,
+    /// It as a mask of files, once that is attached.
+    pub(super) mask: Option<OwnedFd>,
     /// The empty directory that masks directories, once it is attached.
     pub(super) empty: Option<OwnedFd>,
     /// Where the last place was made, by its path: good until something is mounted.

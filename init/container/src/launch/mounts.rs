@@ -158,14 +158,19 @@ pub(super) fn mask(path: &CStr, registers: &mut Registers<'_>) -> Result<(), Ste
     let mask = if is_directory {
         registers.empty.as_ref()
     } else {
-        registers.null.as_ref()
+        registers.mask.as_ref()
     };
     if let Some(mask) = mask {
         let copy = clone_tree(mask.as_fd(), c"", false).map_err(at(Part::Source))?;
         return attach(copy.as_fd(), target.as_fd()).map_err(at(Part::Attach));
     }
     if !is_directory {
-        return Err((Part::Source, Errno::EBADF));
+        let null = registers.null.as_ref();
+        let null = null.ok_or((Part::Source, Errno::EBADF))?;
+        let mask = unchanging(null.as_fd()).map_err(at(Part::Source))?;
+        attach(mask.as_fd(), target.as_fd()).map_err(at(Part::Attach))?;
+        registers.mask = Some(mask);
+        return Ok(());
     }
     let flags = MountFlags {
         read_only: true,
@@ -177,6 +182,22 @@ pub(super) fn mask(path: &CStr, registers: &mut Registers<'_>) -> Result<(), Ste
     attach(empty.as_fd(), target.as_fd()).map_err(at(Part::Attach))?;
     registers.empty = Some(empty);
     Ok(())
+}
+
+/// The null device as a mask: read and written as ever, but its owner and mode, which are the
+/// machine's, stay (rule R22): in the machine's user namespace root would own it.
+fn unchanging(null: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    let mask = clone_tree(null, c"", false)?;
+    if holds(Rule::R22) {
+        let flags = MountFlags {
+            read_only: true,
+            nosuid: true,
+            nodev: false,
+            noexec: true,
+        };
+        restrict(mask.as_fd(), flags, None, false)?;
+    }
+    Ok(mask)
 }
 
 fn empty_directory(flags: MountFlags) -> Result<OwnedFd, Errno> {

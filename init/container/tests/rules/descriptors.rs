@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use orlop_container::weaken::{Rule, without};
 use orlop_sys::{fd, memfd};
 
-use crate::attack::{ground, intruder, open_tmpfs, output, outside, own_mounts};
+use crate::attack::{bind, ground, intruder, open_tmpfs, output, outside, own_mounts};
 use crate::ground::Trial;
 
 #[test]
@@ -106,4 +107,31 @@ fn r22_a_node_of_the_machine_keeps_its_owner() {
     assert_eq!(fs::metadata(node).unwrap().uid(), 0);
     without(Rule::R22, || trial.run(ground)).unwrap();
     assert_eq!(fs::metadata(node).unwrap().uid(), trial.base + 100);
+}
+
+#[test]
+fn r22_a_mask_is_no_way_to_the_machines_null() {
+    let ground = ground();
+    own_mounts();
+    open_tmpfs("/dev/shm");
+    let (kind, mode) = (
+        nix::sys::stat::SFlag::S_IFCHR,
+        nix::sys::stat::Mode::from_bits_truncate(0o666),
+    );
+    let null = "/dev/shm/null";
+    nix::sys::stat::mknod(null, kind, mode, libc::makedev(1, 3)).unwrap();
+    fs::set_permissions(null, fs::Permissions::from_mode(0o666)).unwrap();
+    bind(Path::new(null), "/dev/null");
+    // Root of the machine, without a capability: it owns the node.
+    let trial = Trial::shell(
+        "userns_mode = \"host\"",
+        "chmod 600 /proc/keys; chmod 640 /proc/timer_list; echo x > /proc/keys && cat /proc/keys && echo masked",
+    );
+    let refused = trial.run(ground).unwrap().output;
+    assert!(refused.contains("Read-only file system"), "{refused}");
+    assert!(refused.ends_with("masked\n"), "{refused}");
+    let mode = || fs::metadata(null).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(), 0o666);
+    without(Rule::R22, || trial.run(ground)).unwrap();
+    assert_ne!(mode(), 0o666);
 }
