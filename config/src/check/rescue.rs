@@ -1,5 +1,7 @@
 //! `on_failure = "start:name"`: who is started when a service has failed for good.
 
+use std::collections::BTreeSet;
+
 use super::{Files, Said};
 use crate::ServiceName;
 use crate::tree::quoted;
@@ -19,6 +21,11 @@ pub(super) fn check_rescues(files: &Files<'_>, said: &mut Said) {
         } else if let Some(circle) = circle(files, name) {
             let message = format!("these start each other for ever, {circle}; remove one of them");
             said.error(name, place, message);
+        } else if requires(files, rescue, name) {
+            let message = format!(
+                "{shown} requires this service, so that its failure would start it again for ever; write another service, or remove that dependency"
+            );
+            said.error(name, place, message);
         } else if other.is_some_and(|draft| draft.instances() > 1) {
             let message = format!("{shown} has several instances; write a service without scale");
             said.error(name, place, message);
@@ -29,6 +36,24 @@ pub(super) fn check_rescues(files: &Files<'_>, said: &mut Said) {
             said.warning(name, place, message);
         }
     }
+}
+
+/// Whether a service requires the other one, directly or not: its start then starts that one, too.
+fn requires(files: &Files<'_>, name: &ServiceName, other: &ServiceName) -> bool {
+    let mut seen = BTreeSet::from([name]);
+    let mut ahead = vec![name];
+    while let Some(file) = ahead.pop().and_then(|name| files.get(name)) {
+        let needed = file.draft.depends_on.iter();
+        for (needed, _, _) in needed.filter(|(_, edge, _)| edge.required) {
+            if needed == other {
+                return true;
+            }
+            if seen.insert(needed) {
+                ahead.push(needed);
+            }
+        }
+    }
+    false
 }
 
 /// The way from a service over its rescue, the rescue's own and so on back to it, when there is one
