@@ -3,11 +3,10 @@
 //! lines.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use orlop_config::{Diagnostic, Protocol, ServiceName, Severity};
 use orlop_control::server::Reply;
-use orlop_supervisor::ServiceState;
+use orlop_supervisor::{ServiceState, Stopping, Time};
 use serde_json::json;
 
 use super::Machine;
@@ -42,13 +41,11 @@ impl Machine {
     /// Who a shutdown still waits for, for how long already and for how long at the most.
     pub(super) fn show_waiting(&self) {
         let now = boottime();
-        let stopping = self.supervisor.services();
-        let stopping = stopping.filter(|(_, status)| status.state == ServiceState::Stopping);
-        let waiting: Vec<String> = stopping
+        let services = self.supervisor.services();
+        let waiting: Vec<String> = services
             .filter_map(|(name, status)| {
-                let grace = self.units.get(name)?.service.stop_grace_period;
-                let waited = now.saturating_sub(status.since);
-                Some(waiting_text(name, waited, grace))
+                let stopping = self.supervisor.stopping(name)?;
+                Some(waiting_text(name, status.since, stopping, now))
             })
             .collect();
         if !waiting.is_empty() {
@@ -102,11 +99,15 @@ impl Machine {
     }
 }
 
-/// `web (12 s of 30 s)`; of one that was killed after its grace period, `web (killed 2 s ago)`.
-fn waiting_text(name: &ServiceName, waited: Duration, grace: Duration) -> String {
-    match waited.checked_sub(grace) {
-        None => format!("{name} ({} s of {} s)", waited.as_secs(), grace.as_secs()),
-        Some(over) => format!("{name} (killed {} s ago)", over.as_secs()),
+/// `web (12 s of 30 s)`; of one that was killed, `web (killed 2 s ago)`.
+fn waiting_text(name: &ServiceName, since: Time, stopping: Stopping, now: Time) -> String {
+    let waited = |from| now.saturating_sub(from).as_secs();
+    match stopping {
+        Stopping::Until(bound) => {
+            let whole = bound.saturating_sub(since).as_secs();
+            format!("{name} ({} s of {whole} s)", waited(since))
+        }
+        Stopping::KilledAt(at) => format!("{name} (killed {} s ago)", waited(at)),
     }
 }
 
@@ -149,18 +150,18 @@ pub(super) fn tell_left_out(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn the_console_says_for_how_long() {
         let name = ServiceName::new("web").unwrap();
-        let text = |waited| {
-            waiting_text(
-                &name,
-                Duration::from_millis(waited),
-                Duration::from_secs(30),
-            )
-        };
-        assert_eq!(text(12_900), "web (12 s of 30 s)");
-        assert_eq!(text(32_100), "web (killed 2 s ago)");
+        let seconds = Duration::from_secs;
+        let text = |stopping, now| waiting_text(&name, seconds(100), stopping, now);
+        // Whatever its grace period is: it may have asked for more.
+        let until = Stopping::Until(seconds(400));
+        let late = Duration::from_millis(112_900);
+        assert_eq!(text(until, late), "web (12 s of 300 s)");
+        let killed = Stopping::KilledAt(seconds(110));
+        assert_eq!(text(killed, late), "web (killed 2 s ago)");
     }
 }

@@ -156,5 +156,7 @@ mod unit;
 
 pub use effect::Effect;
 pub use event::{Event, ExitStatus, Notice, ProbeResult, Request, RequestError, Shutdown, Time};
-pub use status::{Health, HealthStatus, KEPT_EXITS, Kept, PastExit, ServiceState, ServiceStatus};
+pub use status::{
+    Health, HealthStatus, KEPT_EXITS, Kept, PastExit, ServiceState, ServiceStatus, Stopping,
+};
 pub use supervisor::Supervisor;

@@ -73,6 +73,15 @@ pub struct Kept {
     pub schedule: Option<Time>,
 }
 
+/// How far a stop is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopping {
+    /// It may take until then, which the service may have put off; then all of it is killed.
+    Until(Time),
+    /// It was killed then.
+    KilledAt(Time),
+}
+
 /// So many ends of each service are kept.
 pub const KEPT_EXITS: usize = 5;
 

@@ -23,6 +23,11 @@ impl Supervisor {
             Phase::Ending(ending) | Phase::Stuck(ending) => (ending.why, ending.overdue),
             _ => (Why::Itself, None),
         };
+        // Who asked for the end asked for the start: a request, a schedule, an edge.
+        let again = match unit.phase {
+            Phase::Ending(_) => unit.status.cause.clone(),
+            _ => cause::BY_REQUEST.to_owned(),
+        };
         let status = how.as_ref().ok().copied();
         let (kind, mut text) = describe(&unit.plan, &life, how);
         if why != Why::Itself && !unit.wanted {
@@ -40,7 +45,7 @@ impl Supervisor {
         } else if why == Why::Itself {
             self.judge(id, &life, status, kind, text);
         } else {
-            self.begin(id, cause::BY_REQUEST);
+            self.begin(id, &again);
         }
     }
 

@@ -24,8 +24,8 @@ use orlop_config::{Need, Service, ServiceName};
 use crate::graph::Units;
 use crate::restart::Jitter;
 use crate::timers::{Agenda, Timer};
-use crate::unit::{Id, Phase, Unit};
-use crate::{Effect, Event, Kept, ServiceStatus, Time};
+use crate::unit::{Id, KILL_BOUND, Phase, Unit};
+use crate::{Effect, Event, Kept, ServiceStatus, Stopping, Time};
 
 use schedule::Schedules;
 use shutdown::Leaving;
@@ -127,6 +127,20 @@ impl Supervisor {
             health: due(Timer::Health),
             watchdog: due(Timer::Watchdog),
             schedule: due(Timer::Schedule),
+        })
+    }
+
+    /// How far the stop of a service is that stops.
+    #[must_use]
+    pub fn stopping(&self, name: &ServiceName) -> Option<Stopping> {
+        let unit = &self.units[self.units.id(name)?];
+        let Phase::Ending(ending) = unit.phase else {
+            return None;
+        };
+        let bound = unit.timers.get(Timer::Phase)?;
+        Some(match ending.killed {
+            true => Stopping::KilledAt(bound.saturating_sub(KILL_BOUND)),
+            false => Stopping::Until(bound),
         })
     }
 

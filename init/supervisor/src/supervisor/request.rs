@@ -133,8 +133,7 @@ impl Supervisor {
                     why: Why::Again,
                     ..ending
                 };
-                let cause = self.units[id].status.cause.clone();
-                self.enter(id, Phase::Ending(again), cause);
+                self.enter(id, Phase::Ending(again), cause::BY_REQUEST);
             }
             Phase::Waiting { .. }
             | Phase::Remains

@@ -17,6 +17,7 @@ const LATE: Duration = Duration::from_secs(60);
 /// When the clock goes back by no more than this, what it repeats is not run again. What goes back
 /// further was wrong before.
 const REPEATED: Duration = Duration::from_secs(3600);
+const RESTARTED: &str = "restarted by its schedule";
 
 /// What the schedules know of the clock.
 #[derive(Debug, Clone)]
@@ -159,7 +160,7 @@ impl Supervisor {
             Phase::Starting | Phase::Readying | Phase::Up => match overlap {
                 Overlap::Skip => {}
                 Overlap::Queue => unit.queued = true,
-                Overlap::Restart => self.stop(id, Why::Again, "restarted by its schedule"),
+                Overlap::Restart => self.stop(id, Why::Again, RESTARTED),
             },
             Phase::Ending(ending) => match overlap {
                 Overlap::Skip => {}
@@ -169,7 +170,7 @@ impl Supervisor {
                         why: Why::Again,
                         ..ending
                     };
-                    unit.phase = Phase::Ending(again);
+                    self.enter(id, Phase::Ending(again), RESTARTED);
                 }
             },
             // It is about to run.

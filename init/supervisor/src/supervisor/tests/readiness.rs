@@ -1,9 +1,9 @@
 //! When a started service counts as up.
 
-use orlop_config::{Readiness, Service};
+use orlop_config::{Readiness, Service, ServiceName};
 
 use super::world::*;
-use crate::{ExitStatus, Notice, ServiceState};
+use crate::{ExitStatus, Notice, ServiceState, Stopping};
 
 fn notifies(text: &str) -> Service {
     service(text).set(|s| {
@@ -114,8 +114,14 @@ fn a_stop_may_be_extended_to_300_s() {
     assert_eq!(world.supervisor.next_deadline(), Some(asked + SEC * 60));
     world.notice("db", Notice::ExtendTimeout(SEC * 9000));
     assert_eq!(world.supervisor.next_deadline(), Some(asked + SEC * 300));
+    let db = ServiceName::new("db").unwrap();
+    let stopping = |world: &World| world.supervisor.stopping(&db);
+    assert_eq!(stopping(&world), Some(Stopping::Until(asked + SEC * 300)));
     world.pass(SEC * 300);
     assert_eq!(world.did(), ["kill db"]);
+    world.pass(SEC);
+    let killed = Stopping::KilledAt(asked + SEC * 300);
+    assert_eq!(stopping(&world), Some(killed));
     world.gone("db", 0);
     assert_eq!(world.cause("db"), "stopped by request, killed after 300 s");
 }

@@ -168,6 +168,7 @@ fn due_during_a_run() {
     let (during, world) = run(Overlap::Restart);
     assert_eq!(during, ["signal job 15", "signal job 18"]);
     assert_eq!(world.state("job"), ServiceState::Starting);
+    assert_eq!(world.cause("job"), "restarted by its schedule");
 }
 
 #[test]
