@@ -11,13 +11,15 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Instant;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{Pid, fchown, pipe2};
 use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
-use orlop_container::cgroup::{Cgroup, plan_limits};
+use orlop_container::cgroup::{Cgroup, Limit, plan_limits};
+use orlop_container::devices::{DeviceFilter, DeviceRules};
 use orlop_container::launch::{LaunchFds, LaunchOutcome, launch};
 use orlop_container::namespaces::Holder;
 use orlop_container::plan::{LaunchInputs, namespace_spec, plan};
@@ -37,6 +39,10 @@ struct Ground {
     cgroups: PathBuf,
     proc: PrivateProc,
     null: File,
+    limits: Vec<Limit>,
+    devices: DeviceRules,
+    /// In a machine other services keep it loaded; one program is shared by equal rules.
+    _filter: Rc<DeviceFilter>,
 }
 
 fn main() -> Result<()> {
@@ -46,15 +52,25 @@ fn main() -> Result<()> {
             .next()
             .ok_or("engine IMAGES STAGING CGROUPS COUNT")
     };
+    let service = service()?;
+    let rootfs = Path::new(&next()?).join("bench");
+    let staging = next()?.into();
+    let cgroups: PathBuf = next()?.into();
+    let count: usize = next()?.to_string_lossy().parse()?;
+    // A host whose controllers belong to cgroup v1 has no limits to give.
+    let mut limits = plan_limits(&service);
+    limits.retain(|limit| cgroups.join(limit.file).exists());
+    let devices = DeviceRules::of(&service).ok_or("a restricted service has a device filter")?;
     let ground = Ground {
-        rootfs: Path::new(&next()?).join("bench"),
-        staging: next()?.into(),
-        cgroups: next()?.into(),
+        rootfs,
+        staging,
+        cgroups,
         proc: PrivateProc::open()?,
         null: File::open("/dev/null")?,
+        limits,
+        _filter: DeviceFilter::load(&devices)?,
+        devices,
     };
-    let count: usize = next()?.to_string_lossy().parse()?;
-    let service = service()?;
     for _ in 0..count {
         let begin = Instant::now();
         once(&ground, &service)?;
@@ -81,10 +97,8 @@ fn service() -> Result<Service> {
 
 /// As `init/src/running/launch.rs` does it, but waiting in place.
 fn once(ground: &Ground, service: &Service) -> Result<()> {
-    // A host whose controllers belong to cgroup v1 has no limits to give.
-    let mut limits = plan_limits(service);
-    limits.retain(|limit| ground.cgroups.join(limit.file).exists());
-    let cgroup = Cgroup::create(&ground.cgroups, "orlop-bench", &limits)?;
+    let cgroup = Cgroup::create(&ground.cgroups, "orlop-bench", &ground.limits)?;
+    cgroup.restrict_devices(&ground.devices)?;
     let holder = Holder::start(namespace_spec(service, BASE), &ground.proc)?;
     wait(holder.as_fd())?;
     let namespaces = holder.finish()?;

@@ -70,7 +70,7 @@ pub(crate) struct Engines {
 /// Name, isolation, command.
 type Engine = (&'static str, &'static str, fn(&Ground) -> Vec<OsString>);
 
-const ALL: &str = "all namespaces, cgroup, ids, root, masks, seccomp";
+const ALL: &str = "all namespaces, cgroup, ids, root, masks, seccomp, devices";
 const ENGINES: [Engine; 5] = [
     (FLOOR, ALL, |ground| {
         resident(&ground.work.join("native"), ground)
@@ -152,6 +152,7 @@ fn prepare(sources: &Path, work: &Path, engine: &Path) -> Result<Ground> {
     programs::compile(&[native.join("timer.c")], &work.join("timer"))?;
     let floor = [
         native.join("native.c"),
+        sources.join("floor/devices.c"),
         sources.join("floor/filesystem.c"),
         sources.join("floor/service.c"),
     ];

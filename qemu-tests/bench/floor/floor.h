@@ -44,6 +44,9 @@ void finish_holder(struct service *service);
 void make_pipes(struct service *service);
 void launch(struct service *service, int proc, int bridged);
 
+/* devices.c: the one device filter of all services, loaded at the first. */
+void restrict_devices(int cgroup);
+
 /* filesystem.c: the child's mounts, then pivot_root; leaves the caller in the new root. */
 void build_root(const struct service *service, int bridged);
 int fresh_mount(const char *fstype, unsigned attributes, const char *const *options);

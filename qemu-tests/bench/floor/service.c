@@ -59,6 +59,7 @@ void make_cgroup(struct service *service)
 	service->cgroup = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (limited)
 		must(write_file(service->cgroup, "pids.max", "2048"), "pids.max");
+	restrict_devices(service->cgroup);
 }
 
 static int pass(int socket, void *byte, int *fds, size_t count, int sending)

@@ -17,7 +17,7 @@ pub enum DeviceError {
     #[error("loading the device filter (the kernel needs CONFIG_CGROUP_BPF)")]
     Load(#[source] Errno),
     /// The cgroup did not.
-    #[error("attaching the device filter to the cgroup")]
+    #[error("attaching the device filter to the cgroup (at most 64, if those above allow any)")]
     Attach(#[source] Errno),
 }
 

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 
 use nix::sys::signal::{Signal, raise};
 use orlop_container::cgroup::{Cgroup, Controller, Limit};
+use orlop_container::devices::DeviceRules;
 use orlop_container::launch::LaunchOutcome;
 use orlop_container::namespaces::{Holder, KeptNamespaces};
 use orlop_container::plan::FileBind;
@@ -99,6 +100,8 @@ fn attempt(ground: &Ground, trial: &Trial<'_>) -> Result<(), String> {
 }
 
 fn in_cgroup(ground: &Ground, trial: &Trial<'_>, cgroup: &Cgroup) -> Result<(), String> {
+    let rules = DeviceRules::of(&trial.service).expect("no manifest here is privileged");
+    under_test(|| cgroup.restrict_devices(&rules)).map_err(|error| chain(&error))?;
     let holder = under_test(|| Holder::start(trial.namespace_spec(), ground.proc()));
     let holder = holder.map_err(|error| chain(&error))?;
     wait(holder.as_fd());
