@@ -21,7 +21,7 @@ mod tree;
 mod value;
 
 pub use audit::{Allowance, Reach, audit};
-pub use check::{Checked, Content, Sources, check};
+pub use check::{Checked, Content, MOST_SERVICES, Sources, check};
 pub use cron::Cron;
 pub use diagnostic::{Diagnostic, Severity, SourceFile};
 pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkConfig};

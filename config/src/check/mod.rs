@@ -6,6 +6,7 @@ mod names;
 mod ports;
 mod replicas;
 mod rescue;
+mod room;
 mod sources;
 mod terminals;
 
@@ -15,6 +16,7 @@ use std::path::Path;
 use crate::parse::{Draft, MachineDraft, parse_machine, parse_service};
 use crate::tree::{Findings, Place, quoted};
 use crate::{ConsoleAccess, Diagnostic, Machine, Service, ServiceName, Severity};
+pub use room::MOST_SERVICES;
 pub use sources::{Content, Sources};
 
 /// What the check found. A broken section of `system.toml` falls back to its defaults; a broken
@@ -166,7 +168,11 @@ pub fn check(sources: &Sources) -> Checked {
     }
     leave_out_cyclic(&mut services, &mut broken, cyclic);
     leave_out_dependents(&mut services, &mut broken);
-    let services = replicas::expand(services, &scales);
+    let mut services = replicas::expand(services, &scales);
+    if services.len() > MOST_SERVICES {
+        room::leave_out_beyond(MOST_SERVICES, &mut services, &mut broken);
+        leave_out_dependents(&mut services, &mut broken);
+    }
     diagnostics.extend(by_folder.into_values().flatten());
     Checked {
         machine: machine.machine,

@@ -41,7 +41,7 @@ use crate::needs::Needs;
 use crate::network::{NetworkEvent, NetworkHandle};
 use crate::reaper::Reaper;
 use crate::report::Report;
-use crate::running::{Reserve, Shared, Unit};
+use crate::running::{Reserve, Shared, Unit, id_bases};
 use crate::shutdown;
 use crate::stage::{Stage, chain};
 use crate::stages::identity::Identity;
@@ -161,8 +161,8 @@ impl Machine {
             .config
             .services
             .values()
-            .zip(1_u32..)
-            .map(|(service, index)| (service.name.clone(), Unit::new(service, index)))
+            .zip(id_bases())
+            .map(|(service, id_base)| (service.name.clone(), Unit::new(service, id_base)))
             .collect();
         let early = Unit::count_early(&units);
         let shared = Rc::new(Shared {

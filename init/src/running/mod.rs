@@ -6,6 +6,7 @@
 mod cgroup_watch;
 mod control_socket;
 mod enter;
+mod id_ranges;
 mod image;
 mod launch;
 mod main_process;
@@ -33,6 +34,7 @@ use crate::reaper::Reaper;
 use crate::report::Report;
 use crate::stages::identity::Identity;
 use crate::stages::storage::Storage;
+pub use id_ranges::id_bases;
 pub use launch::launch;
 pub use probe::probe;
 pub use reserve::Reserve;

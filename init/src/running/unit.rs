@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use orlop_config::{NetworkMode, Service, ServiceName};
 use orlop_container::cgroup::{Cgroup, CgroupError};
-use orlop_container::namespaces::{ID_COUNT, KeptNamespaces};
+use orlop_container::namespaces::KeptNamespaces;
 use orlop_container::plan::namespace_spec;
 use orlop_supervisor::ServiceState;
 use tokio::task::JoinHandle;
@@ -73,10 +73,10 @@ impl Held {
 }
 
 impl Unit {
-    /// The `index`th service, counted from 1: its id range starts at `index` × 65,536.
+    /// A service whose id range starts at `id_base` (see [`super::id_bases`]).
     #[must_use]
-    pub fn new(service: &Service, index: u32) -> Self {
-        let own = namespace_spec(service, index.saturating_mul(ID_COUNT)).id_base;
+    pub fn new(service: &Service, id_base: u32) -> Self {
+        let own = namespace_spec(service, id_base).id_base;
         let unit = Self {
             service: Rc::new(service.clone()),
             id_base: own.unwrap_or(0),
