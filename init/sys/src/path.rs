@@ -9,6 +9,8 @@ use nix::errno::Errno;
 ///
 /// # Errors
 /// The errno of getcwd(2).
+// Its buffer in the caller's frame would be a page more of the stack that every child copies.
+#[inline(never)]
 pub fn working_dir_is_inside() -> Result<bool, Errno> {
     let mut buffer = [0_u8; 4096];
     // SAFETY: the buffer is writable and of the length given.

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, SealFlag, fcntl, open};
+use nix::fcntl::{AT_FDCWD, FcntlArg, OFlag, SealFlag, fcntl, openat};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::stat::{Mode, umask};
@@ -213,7 +213,9 @@ fn exec_first(candidates: &[CString], plan: &LaunchPlan) -> Errno {
     refused.unwrap_or(Errno::ENOENT)
 }
 
-/// Opens a path of the machine, in the child's copy of its mounts.
-pub(super) fn open_machine_path(path: &CStr) -> Result<OwnedFd, Errno> {
-    open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+/// Opens a path of the machine, in the child's copy of its mounts. (By openat: musl's open(3) asks for
+/// close-on-exec a second time, for kernels before 2.6.23.)
+pub(super) fn open_machine_path(path: &CStr, flags: OFlag) -> Result<OwnedFd, Errno> {
+    let flags = flags | OFlag::O_PATH | OFlag::O_CLOEXEC;
+    openat(AT_FDCWD, path, flags, Mode::empty())
 }

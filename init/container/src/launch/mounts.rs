@@ -35,7 +35,7 @@ pub(super) fn attach_root(
     };
     restrict(layer.as_fd(), flags, idmap(root.idmap, namespaces)?, false)
         .map_err(at(Part::Idmap))?;
-    let staging = open_machine_path(&root.staging).map_err(at(Part::Target))?;
+    let staging = open_machine_path(&root.staging, OFlag::empty()).map_err(at(Part::Target))?;
     match &root.overlay {
         None => {
             attach(layer.as_fd(), staging.as_fd()).map_err(at(Part::Attach))?;
@@ -227,8 +227,7 @@ pub(super) fn read_only_path(path: &CStr, registers: &Registers<'_>) -> Result<(
 
 /// The machine's `/dev/null`, before any container code has run in this mount namespace (R4).
 pub(super) fn open_null() -> Result<OwnedFd, StepError> {
-    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let null = open(c"/dev/null", flags, Mode::empty()).map_err(at(Part::Source))?;
+    let null = open_machine_path(c"/dev/null", OFlag::O_NOFOLLOW).map_err(at(Part::Source))?;
     let status = fstat(&null).map_err(at(Part::Source))?;
     let is_null = status.st_mode & S_IFMT == S_IFCHR && status.st_rdev == makedev(1, 3);
     if !is_null && holds(Rule::R04) {

@@ -119,6 +119,11 @@ pub(super) fn find(root: BorrowedFd<'_>, target: &CStr) -> Result<OwnedFd, Errno
 
 /// Makes a missing target with its parents, owned as the root directory is. A read-only image says
 /// ENOENT, as the plain search does: the remedy is the same.
+///
+/// Apart, with its buffers: in the frame of every mount they would be pages of the stack that each
+/// child copies.
+#[cold]
+#[inline(never)]
 pub(super) fn make(root: BorrowedFd<'_>, target: &CStr, kind: SFlag) -> Result<OwnedFd, Errno> {
     let owner = fstat(root)?;
     let mut prefix = [0_u8; 4096];
