@@ -104,12 +104,12 @@ fn once(ground: &Ground, service: &Service) -> Result<()> {
     let namespaces = holder.finish()?;
     waitpid(Pid::from_raw(holder.pid()), None)?;
     drop(holder);
+    let user = orlop_container::user::resolve(&service.user, "", "")?;
     let inputs = LaunchInputs {
         service,
         rootfs: &ground.rootfs,
         staging: &ground.staging,
-        passwd: "",
-        group: "",
+        user: &user,
         id_base: BASE,
         volumes: &[],
         file_binds: &[],

@@ -99,7 +99,7 @@ impl Machine {
             return;
         };
         let service = service.clone();
-        match self.shared.reserve.with(|| unit.is_gone()) {
+        match unit.is_gone() {
             Ok(true) => self.step(Event::CgroupEmpty { service }),
             Ok(false) => {}
             // Nothing tells again: it is asked until there is an answer.

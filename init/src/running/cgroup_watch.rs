@@ -5,11 +5,9 @@
 //! inotify: its watches and its queue are bounded by what all services together may use, and a
 //! service that uses them up would keep PID 1 from hearing of the others.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 
+use orlop_container::cgroup::EventsFile;
 use tokio::io::Interest;
 use tokio::task::JoinHandle;
 
@@ -20,20 +18,18 @@ use crate::watched::watch;
 pub(super) struct CgroupWatch(JoinHandle<()>);
 
 impl CgroupWatch {
-    /// Calls `tell` after each change from now on.
+    /// Calls `tell` after each change since it was read last: whoever reads it does what is to be
+    /// done about what it says.
     ///
     /// # Errors
-    /// ENOENT when there is no such file, EMFILE.
-    pub(super) fn start(file: &Path, tell: impl Fn() + 'static) -> io::Result<Self> {
-        let file = File::open(file)?;
-        // What was read last is what a change is reported against (kernfs_generic_poll).
-        file.read_at(&mut [0], 0)?;
-        let watched = watch(file, Interest::PRIORITY)?;
+    /// What epoll_ctl(2) says.
+    pub(super) fn start(file: &EventsFile, tell: impl Fn() + 'static) -> io::Result<Self> {
+        let watched = watch(file.clone(), Interest::PRIORITY)?;
         Ok(Self(tokio::task::spawn_local(async move {
             while let Ok(mut ready) = watched.ready(Interest::PRIORITY).await {
                 ready.clear_ready();
                 // ENODEV: the cgroup is gone, and this task with its service's hold on it.
-                let read = watched.get_ref().read_at(&mut [0], 0);
+                let read = watched.get_ref().look();
                 tell();
                 if read.is_err() {
                     return;
@@ -83,7 +79,8 @@ mod tests {
         tasks.block_on(&runtime, async {
             let (sender, mut told) = tokio::sync::mpsc::unbounded_channel();
             let tell = move || sender.send(()).unwrap();
-            let watch = CgroupWatch::start(&events, tell).unwrap();
+            let file = EventsFile::open(&events).unwrap();
+            let watch = CgroupWatch::start(&file, tell).unwrap();
             for _ in 0..3 {
                 let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
                 fs::write(cgroup.join("cgroup.procs"), child.id().to_string()).unwrap();

@@ -2,9 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use orlop_config::Service;
+use orlop_container::user::{self, User};
 
+use super::Unit;
+use crate::stage::chain;
 use crate::stages::load_config::IMAGES_ROOT;
 
 /// An image of the system, read-only.
@@ -37,5 +41,35 @@ impl Image {
             group: text("etc/group"),
             rootfs,
         })
+    }
+}
+
+/// Where a service's files are, and who it runs as. The system is read-only: it is found once.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The root of the image's tree.
+    pub(super) rootfs: PathBuf,
+    /// The manifest's `user`.
+    pub(super) user: User,
+}
+
+impl Unit {
+    /// The service's place.
+    ///
+    /// # Errors
+    /// When the system has no such image, or the image no such user.
+    pub(super) fn place(&self) -> Result<Rc<Place>, String> {
+        if let Some(place) = &self.held().place {
+            return Ok(place.clone());
+        }
+        let image = Image::load(&self.service)?;
+        let user = user::resolve(&self.service.user, &image.passwd, &image.group)
+            .map_err(|error| chain(&error))?;
+        let place = Rc::new(Place {
+            rootfs: image.rootfs,
+            user,
+        });
+        self.held_mut().place = Some(place.clone());
+        Ok(place)
     }
 }

@@ -11,15 +11,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nix::libc::SIGKILL;
-use orlop_config::{NetworkMode, ServiceName, Signal};
+use orlop_config::{ServiceName, Signal};
 use orlop_container::cgroup::{Cgroup, plan_limits};
 use orlop_container::devices::DeviceRules;
 use orlop_container::launch::{LaunchFds, LaunchOutcome, Launching, launch as launch_plan};
 use orlop_container::namespaces::{Holder, KeptNamespaces};
-use orlop_container::plan::{
-    FileBind, LaunchInputs, LaunchPlan, Notify, ResolvedVolume, namespace_spec, plan,
-};
-use orlop_container::user;
+use orlop_container::plan::{LaunchPlan, namespace_spec};
+use orlop_container::user::User;
 use orlop_supervisor::{Event, ExitStatus};
 use orlop_sys::pidfd::send_signal;
 use tokio::io::Interest;
@@ -28,13 +26,12 @@ use tokio::sync::oneshot;
 use crate::watched::watch;
 
 use super::cgroup_watch::CgroupWatch;
-use super::image::Image;
+use super::image::Place;
 use super::main_process::MainProcess;
 use super::passed::{self, Passed};
+use super::planned::{Fixed, Given, Planned};
 use super::readiness::{self, ReadyPipe};
-use super::{
-    RESOLV_CONF, SERVICES_CGROUP, STAGING, Shared, Unit, control_socket, settled, volumes,
-};
+use super::{SERVICES_CGROUP, Shared, Unit, control_socket, settled, volumes};
 use crate::logs::{LogMessage, Pipes};
 use crate::machine::LoopEvent;
 use crate::stage::chain;
@@ -66,25 +63,26 @@ async fn try_launch(shared: &Rc<Shared>, unit: &Unit, life: u64) -> Result<u32, 
     readiness::prepare_socket(shared, unit).await?;
     // From here on nothing of an earlier life can be heard any more.
     unit.held_mut().life = life;
-    let image = Image::load(&unit.service)?;
+    let place = unit.place()?;
     wait_for_devices(shared, unit).await;
     load_overlay(shared, unit).await?;
     prepare_cgroup(shared, unit)?;
     restrict_devices(unit)?;
     let namespaces = keep_namespaces(shared, unit).await?;
-    let user = user::resolve(&unit.service.user, &image.passwd, &image.group)
-        .map_err(|error| chain(&error))?;
-    prepare_pipes(shared, unit, user.uid, user.gid)?;
-    control_socket::listen(shared, unit, user.uid)?;
-    let volumes = volumes::prepare(shared, unit, &image.rootfs).await?;
+    prepare_pipes(shared, unit, &place.user)?;
+    control_socket::listen(shared, unit, place.user.uid)?;
+    let volumes = volumes::prepare(shared, unit, &place.rootfs).await?;
     let sockets = passed::sockets(shared, unit).await?;
     let ready = readiness::pipe(&unit.service)?;
     let given = Given {
-        volumes: &volumes,
-        sockets: &sockets,
-        ready: ready.as_ref(),
+        volumes,
+        listen_names: sockets.iter().map(|socket| socket.name.clone()).collect(),
+        control_socket: control_socket::path(unit),
+        ready_fd: ready.as_ref().map(|pipe| pipe.number),
+        notify: notify_path(unit),
     };
-    let (plan, launching) = start(shared, unit, &image, &namespaces, &given)?;
+    let plan = planned(unit, &place, given)?;
+    let launching = start(shared, unit, &plan, &namespaces, &sockets, ready.as_ref())?;
     if let Some(ready) = ready {
         ready.listen(shared, unit);
     }
@@ -127,8 +125,8 @@ fn prepare_cgroup(shared: &Shared, unit: &Unit) -> Result<(), String> {
     if let Err(error) = watch_cgroup(shared, unit, &cgroup) {
         // Nothing is in it yet.
         let _gone = cgroup.remove();
-        let events = cgroup.events_path();
-        return Err(format!("watching {}: {}", events.display(), chain(&error)));
+        let path = cgroup.path().display();
+        return Err(format!("watching the cgroup {path}: {}", chain(&error)));
     }
     // A cgroup of that name may have been there before.
     unit.held_mut().oom_kills = cgroup.oom_kills();
@@ -155,13 +153,10 @@ fn watch_cgroup(shared: &Shared, unit: &Unit, cgroup: &Cgroup) -> io::Result<()>
         }
     };
     let population = tell(LoopEvent::CgroupChanged);
-    let mut watches = vec![CgroupWatch::start(&cgroup.events_path(), population)?];
-    let memory = tell(LoopEvent::MemoryChanged);
-    match CgroupWatch::start(&cgroup.memory_events_path(), memory) {
-        Ok(watch) => watches.push(watch),
-        // No service of this machine has a limit of memory: the controller is off.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+    let mut watches = vec![CgroupWatch::start(cgroup.events(), population)?];
+    if let Some(events) = cgroup.memory_events() {
+        let memory = tell(LoopEvent::MemoryChanged);
+        watches.push(CgroupWatch::start(events, memory)?);
     }
     unit.held_mut().cgroup_watches = watches;
     Ok(())
@@ -215,11 +210,11 @@ async fn attach(shared: &Shared, unit: &Unit, kept: &mut KeptNamespaces) -> Resu
     Ok(())
 }
 
-fn prepare_pipes(shared: &Shared, unit: &Unit, uid: u32, gid: u32) -> Result<(), String> {
+fn prepare_pipes(shared: &Shared, unit: &Unit, user: &User) -> Result<(), String> {
     if unit.held().pipes.is_some() {
         return Ok(());
     }
-    let pipes = Pipes::new(unit.id_base + uid, unit.id_base + gid)
+    let pipes = Pipes::new(unit.id_base + user.uid, unit.id_base + user.gid)
         .map_err(|errno| format!("making pipes for its output: {errno:?}"))?;
     for (stream, reading) in pipes.reading() {
         shared.logs.tell(LogMessage::Stream {
@@ -232,20 +227,33 @@ fn prepare_pipes(shared: &Shared, unit: &Unit, uid: u32, gid: u32) -> Result<(),
     Ok(())
 }
 
-/// What this launch gives to the service.
-struct Given<'a> {
-    volumes: &'a [ResolvedVolume],
-    sockets: &'a [Passed],
-    ready: Option<&'a ReadyPipe>,
+/// The last launch's plan when this one is given the same.
+fn planned(unit: &Unit, place: &Place, given: Given) -> Result<Rc<LaunchPlan>, String> {
+    let fixed = Fixed {
+        service: &unit.service,
+        id_base: unit.id_base,
+        place,
+    };
+    let before = unit.held_mut().planned.take();
+    let planned = Planned::new(before, fixed, given).map_err(|error| chain(&error))?;
+    let plan = planned.plan();
+    unit.held_mut().planned = Some(planned);
+    Ok(plan)
+}
+
+fn notify_path(unit: &Unit) -> Option<PathBuf> {
+    let held = unit.held();
+    held.notify.as_ref().map(|notify| notify.path().to_owned())
 }
 
 fn start(
     shared: &Shared,
     unit: &Unit,
-    image: &Image,
+    plan: &LaunchPlan,
     namespaces: &KeptNamespaces,
-    given: &Given<'_>,
-) -> Result<(LaunchPlan, Launching), String> {
+    sockets: &[Passed],
+    ready: Option<&ReadyPipe>,
+) -> Result<Launching, String> {
     let held = unit.held();
     let (Some(cgroup), Some(pipes)) = (&held.cgroup, &held.pipes) else {
         return Err("no cgroup or no pipes".to_owned());
@@ -253,39 +261,6 @@ fn start(
     let null =
         File::open("/dev/null").map_err(|error| format!("opening /dev/null: {}", chain(&error)))?;
     let [stdout, stderr] = pipes.writing();
-    let file_binds = if unit.service.network_mode == NetworkMode::None {
-        Vec::new()
-    } else {
-        vec![FileBind {
-            source: PathBuf::from(RESOLV_CONF),
-            target: PathBuf::from("/etc/resolv.conf"),
-            required: false,
-        }]
-    };
-    let Given {
-        volumes,
-        sockets,
-        ready,
-    } = given;
-    let names: Vec<String> = sockets.iter().map(|socket| socket.name.clone()).collect();
-    let control_socket = control_socket::path(unit);
-    let inputs = LaunchInputs {
-        service: &unit.service,
-        rootfs: &image.rootfs,
-        staging: Path::new(STAGING),
-        passwd: &image.passwd,
-        group: &image.group,
-        id_base: unit.id_base,
-        volumes,
-        file_binds: &file_binds,
-        control_socket: control_socket.as_deref(),
-        listen_names: &names,
-        ready_fd: ready.map(|pipe| pipe.number),
-        notify: held.notify.as_ref().map(|notify| Notify {
-            socket: notify.path(),
-            watchdog: unit.service.supervision.watchdog,
-        }),
-    };
     let init_program = match unit.service.init {
         true => Some(
             File::open(INIT_PROGRAM)
@@ -293,7 +268,6 @@ fn start(
         ),
         false => None,
     };
-    let plan = plan(&inputs).map_err(|error| chain(&error))?;
     let fds = LaunchFds {
         proc: &shared.proc,
         namespaces,
@@ -305,8 +279,7 @@ fn start(
         ready: ready.map(|pipe| pipe.writing.as_fd()),
         init_program: init_program.as_ref().map(AsFd::as_fd),
     };
-    let launching = launch_plan(&plan, &fds).map_err(|error| chain(&error))?;
-    Ok((plan, launching))
+    launch_plan(plan, &fds).map_err(|error| chain(&error))
 }
 
 /// Waits for execve, or for the reason why it did not happen.

@@ -11,6 +11,7 @@ mod image;
 mod launch;
 mod main_process;
 mod passed;
+mod planned;
 mod probe;
 mod readiness;
 mod reserve;

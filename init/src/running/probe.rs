@@ -17,7 +17,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::unistd::read;
 use orlop_config::HealthTest;
-use orlop_container::cgroup::Cgroup;
+use orlop_container::cgroup::{Cgroup, EventsFile};
 use orlop_container::exec::{ExecInputs, ExecPlan, Program, plan_exec};
 use orlop_container::user;
 use orlop_supervisor::{Event, ExitStatus, ProbeResult};
@@ -267,7 +267,8 @@ async fn empty_cgroup(unit: &Unit) -> Result<Rc<Cgroup>, String> {
     let populated = || cgroup.is_populated().map_err(|error| chain(&error));
     if populated()? {
         cgroup.kill().map_err(|error| chain(&error))?;
-        let events = File::open(cgroup.events_path())
+        // Of its own: a descriptor can be watched once, and an earlier probe may not have let go yet.
+        let events = EventsFile::open(&cgroup.path().join("cgroup.events"))
             .and_then(|events| watch(events, Interest::PRIORITY))
             .map_err(|error| format!("watching its cgroup: {}", chain(&error)))?;
         while populated()? {

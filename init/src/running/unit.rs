@@ -15,8 +15,10 @@ use tokio::task::JoinHandle;
 
 use super::Shared;
 use super::cgroup_watch::CgroupWatch;
+use super::image::Place;
 use super::main_process::MainProcess;
 use super::passed::LEASE_GRANT;
+use super::planned::Planned;
 use super::probe::Probing;
 use crate::logs::{LogMessage, Pipes};
 use crate::notify::NotifySocket;
@@ -41,6 +43,10 @@ pub(super) struct Held {
     pub(super) pipes: Option<Pipes>,
     pub(super) cgroup: Option<Cgroup>,
     pub(super) cgroup_watches: Vec<CgroupWatch>,
+    /// Its image and user, once it was launched.
+    pub(super) place: Option<Rc<Place>>,
+    /// The last launch's plan.
+    pub(super) planned: Option<Planned>,
     pub(super) address: Option<Ipv4Addr>,
     pub(super) attached: bool,
     pub(super) control: Option<JoinHandle<()>>,
@@ -172,7 +178,7 @@ impl Unit {
     /// Whether nothing of it runs: the main process was reaped and the cgroup is empty.
     ///
     /// # Errors
-    /// When the cgroup cannot be read (EMFILE): then that is not known.
+    /// When the cgroup cannot be read (ENOMEM): then that is not known.
     pub fn is_gone(&self) -> Result<bool, CgroupError> {
         let held = self.held();
         match &held.cgroup {
@@ -203,6 +209,7 @@ impl Unit {
     pub fn release(&mut self, shared: &Rc<Shared>) {
         let mut held = self.held_mut();
         held.namespaces = None;
+        held.planned = None;
         held.address = None;
         held.probing = Probing::default();
         if let Some(control) = held.control.take() {

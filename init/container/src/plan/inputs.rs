@@ -8,6 +8,7 @@ use orlop_sys::credentials::CapabilitySet;
 
 use crate::namespaces::NamespaceSpec;
 use crate::seccomp::{Families, Mode, Profile};
+use crate::user::User;
 
 /// Everything that decides a launch. No descriptors: those come with [`crate::launch::LaunchFds`].
 #[derive(Debug, Clone)]
@@ -19,10 +20,8 @@ pub struct LaunchInputs<'a> {
     /// An empty directory of mode 0700, such as `/run/orlop/staging`; shared by all launches, since
     /// each has its own mount namespace.
     pub staging: &'a Path,
-    /// The text of the image's `/etc/passwd`; empty when it has none.
-    pub passwd: &'a str,
-    /// The text of the image's `/etc/group`; empty when it has none.
-    pub group: &'a str,
+    /// The manifest's `user`, found in the image ([`crate::user::resolve`]).
+    pub user: &'a User,
     /// The machine's id of the service's root; not used with the machine's user namespace.
     pub id_base: u32,
     /// The manifest's volumes, found on the machine.

@@ -16,7 +16,7 @@ use std::path::{Component, Path};
 use nix::sched::CloneFlags;
 use orlop_sys::exec::StringVector;
 
-use crate::user::{self, User, UserError};
+use crate::user::{User, UserError};
 use crate::weaken::{Rule, holds};
 
 pub(crate) use inputs::has_user_namespace;
@@ -88,11 +88,11 @@ const USUAL_STEPS: usize = 80;
 /// [`PlanError`]: what the manifest and the image say does not go together.
 pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
     let service = inputs.service;
-    let user = user::resolve(&service.user, inputs.passwd, inputs.group)?;
+    let user = inputs.user;
     let user_namespace = has_user_namespace(service);
     let owner = Owner {
         base: if user_namespace { inputs.id_base } else { 0 },
-        user: &user,
+        user,
     };
 
     let mut steps = Vec::with_capacity(USUAL_STEPS);
@@ -112,12 +112,12 @@ pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
     if user_namespace {
         steps.push(Step::EnterUser);
     }
-    steps.extend(process::confinement(service, &user, &service.working_dir)?);
+    steps.extend(process::confinement(service, user, &service.working_dir)?);
     let passed = process::Passed {
         listen_names: inputs.listen_names,
         notify: inputs.notify,
     };
-    let environment = process::environment(service, &user, &passed);
+    let environment = process::environment(service, user, &passed);
     let command = service.entrypoint.iter().chain(&service.command);
     let (argv, exec) = if service.init {
         process::init_program(command)?

@@ -8,6 +8,7 @@ use orlop_sys::mount_api::MountFlags;
 use super::mount::READ_ONLY;
 use super::*;
 use crate::seccomp;
+use crate::user::{User, UserError, resolve};
 
 const BASE: u32 = 655_360;
 
@@ -31,13 +32,17 @@ fn service(manifest: &str) -> Service {
         .unwrap_or_else(|| panic!("{:#?}", checked.diagnostics))
 }
 
+fn user(service: &Service) -> Result<User, UserError> {
+    let passwd = "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/sh\n";
+    resolve(&service.user, passwd, "")
+}
+
 fn inputs(service: &Service) -> LaunchInputs<'_> {
     LaunchInputs {
         service,
         rootfs: Path::new("/images/web"),
         staging: Path::new("/run/orlop/staging"),
-        passwd: "root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/var/www:/bin/sh\n",
-        group: "",
+        user: Box::leak(Box::new(user(service).unwrap())),
         id_base: BASE,
         volumes: &[],
         file_binds: &[],
@@ -181,11 +186,9 @@ fn who_runs_and_what_it_may_are_decided_together() {
         credentials("user = \"www-data\"\ncap_add = [\"NET_ADMIN\", \"NET_RAW\"]"),
         Some(www)
     );
-    let service = service("user = \"nginx\"");
-    let error = plan(&inputs(&service)).unwrap_err();
     assert_eq!(
-        error,
-        PlanError::User(UserError::NoSuchUser("nginx".to_owned()))
+        user(&service("user = \"nginx\"")),
+        Err(UserError::NoSuchUser("nginx".to_owned()))
     );
 }
 

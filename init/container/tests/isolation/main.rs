@@ -45,12 +45,12 @@ fn service(isolation: &str) -> Service {
 }
 
 fn plan_of(service: &Service) -> LaunchPlan {
+    let user = orlop_container::user::resolve(&service.user, "", "").unwrap();
     let inputs = LaunchInputs {
         service,
         rootfs: Path::new("/images/web"),
         staging: Path::new("/run/orlop/staging"),
-        passwd: "",
-        group: "",
+        user: &user,
         id_base: BASE,
         volumes: &[],
         file_binds: &[],

@@ -21,6 +21,7 @@ use orlop_container::plan::{
     FileBind, LaunchInputs, LaunchPlan, Notify, PlanError, ResolvedVolume, namespace_spec, plan,
 };
 use orlop_container::private_proc::PrivateProc;
+use orlop_container::user;
 
 /// What all tests share.
 pub(crate) struct Ground {
@@ -293,12 +294,14 @@ impl<'a> Trial<'a> {
     pub(crate) fn try_plan(&self, ground: &Ground) -> Result<LaunchPlan, PlanError> {
         let rootfs = self.rootfs(ground);
         let names: Vec<_> = self.listen.iter().map(|(name, _)| name.clone()).collect();
+        let text = |file: &str| fs::read_to_string(rootfs.join(file)).unwrap();
+        let (passwd, group) = (text("etc/passwd"), text("etc/group"));
+        let user = user::resolve(&self.service.user, &passwd, &group)?;
         let inputs = LaunchInputs {
             service: &self.service,
             rootfs: &rootfs,
             staging: &ground.staging,
-            passwd: &fs::read_to_string(rootfs.join("etc/passwd")).unwrap(),
-            group: &fs::read_to_string(rootfs.join("etc/group")).unwrap(),
+            user: &user,
             id_base: self.base,
             volumes: &self.volumes,
             file_binds: &self.file_binds,
@@ -367,9 +370,8 @@ impl Started {
 
 /// Waits until no living process is in it.
 pub(crate) fn emptied(cgroup: &Cgroup) {
-    let events = fs::File::open(cgroup.events_path()).unwrap();
     while cgroup.is_populated().unwrap() {
-        let mut fds = [PollFd::new(events.as_fd(), PollFlags::POLLPRI)];
+        let mut fds = [PollFd::new(cgroup.events().as_fd(), PollFlags::POLLPRI)];
         assert_eq!(
             poll(&mut fds, PollTimeout::from(60_000_u16)),
             Ok(1),

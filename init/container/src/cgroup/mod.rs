@@ -2,6 +2,8 @@
 //!
 //! All of these are files of cgroupfs: no call waits for a disk.
 
+mod events;
+
 use std::cell::RefCell;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -14,6 +16,7 @@ use orlop_config::{OomPolicy, Service};
 
 use crate::devices::{DeviceError, DeviceFilter, DeviceRules};
 use crate::private_proc::PrivateProc;
+pub use events::EventsFile;
 
 /// A cgroup controller that Orlop uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -173,7 +176,17 @@ pub fn enable_controllers(base: &Path, needed: &[Controller]) -> Result<(), Cgro
 pub struct Cgroup {
     path: PathBuf,
     directory: OwnedFd,
+    events: EventsFile,
+    /// None without the controller.
+    memory_events: Option<EventsFile>,
     devices: RefCell<Option<Rc<DeviceFilter>>>,
+}
+
+/// What is open of a cgroup for as long as it is used.
+struct Opened {
+    directory: OwnedFd,
+    events: EventsFile,
+    memory_events: Option<EventsFile>,
 }
 
 impl Cgroup {
@@ -199,9 +212,16 @@ impl Cgroup {
             // Nothing can be in it yet; the first error says more than a second one.
             let _gone = fs::remove_dir(&path);
         }
+        let Opened {
+            directory,
+            events,
+            memory_events,
+        } = filled?;
         Ok(Self {
-            directory: filled?,
             path,
+            directory,
+            events,
+            memory_events,
             devices: RefCell::new(None),
         })
     }
@@ -234,18 +254,18 @@ impl Cgroup {
         &self.path
     }
 
-    /// `cgroup.events`, which inotify reports as modified when `populated` changes (read it again:
-    /// changes may be merged, edge 15).
+    /// `cgroup.events`, which is reported as changed when `populated` changes (read it again: changes
+    /// may be merged, edge 15).
     #[must_use]
-    pub fn events_path(&self) -> PathBuf {
-        self.path.join("cgroup.events")
+    pub fn events(&self) -> &EventsFile {
+        &self.events
     }
 
-    /// `memory.events.local`, which inotify reports as modified when the kernel kills in this very
-    /// cgroup for want of memory; absent without the controller.
+    /// `memory.events.local`, which is reported as changed when the kernel kills in this very cgroup
+    /// for want of memory; `None` without the controller.
     #[must_use]
-    pub fn memory_events_path(&self) -> PathBuf {
-        self.path.join("memory.events.local")
+    pub fn memory_events(&self) -> Option<&EventsFile> {
+        self.memory_events.as_ref()
     }
 
     /// How often the kernel has killed in this very cgroup for want of memory, not in one below it:
@@ -253,7 +273,8 @@ impl Cgroup {
     /// without the controller.
     #[must_use]
     pub fn oom_kills(&self) -> u64 {
-        oom_kills(&fs::read_to_string(self.memory_events_path()).unwrap_or_default())
+        let kills = self.memory_events.as_ref().map(EventsFile::oom_kills);
+        kills.and_then(Result::ok).unwrap_or(0)
     }
 
     /// The cgroup that a process of the service is in: this one, or one that the service made below it
@@ -290,9 +311,12 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError::Read`].
     pub fn is_populated(&self) -> Result<bool, CgroupError> {
-        Ok(read(&self.events_path())?
-            .lines()
-            .any(|line| line == "populated 1"))
+        let populated = self.events.count("populated");
+        let populated = populated.map_err(|source| CgroupError::Read {
+            path: self.path.join(EVENTS),
+            source,
+        })?;
+        Ok(populated == Some(1))
     }
 
     /// SIGKILL to every process in it and below.
@@ -316,38 +340,33 @@ impl Cgroup {
     }
 }
 
-fn fill(path: &Path, limits: &[Limit]) -> Result<OwnedFd, CgroupError> {
+fn fill(path: &Path, limits: &[Limit]) -> Result<Opened, CgroupError> {
     for limit in limits {
         let file = path.join(limit.file);
         if limit.controller.is_some() || file.exists() {
             write(file, &limit.value)?;
         }
     }
-    match fs::File::open(path) {
-        Ok(directory) => Ok(directory.into()),
-        Err(source) => Err(CgroupError::Read {
-            path: path.to_owned(),
-            source,
-        }),
-    }
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        |source| CgroupError::Read { path, source }
+    };
+    let events = path.join(EVENTS);
+    let memory_events = path.join(MEMORY_EVENTS);
+    Ok(Opened {
+        directory: fs::File::open(path).map_err(failed(path))?.into(),
+        events: EventsFile::open(&events).map_err(failed(&events))?,
+        memory_events: match EventsFile::open(&memory_events) {
+            // No service of this machine has a limit of memory: the controller is off.
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            opened => Some(opened.map_err(failed(&memory_events))?),
+        },
+    })
 }
 
 impl AsFd for Cgroup {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.directory.as_fd()
-    }
-}
-
-/// `oom_kill` counts each process of a group kill too; `oom_group_kill` the group (Linux 5.17).
-fn oom_kills(events: &str) -> u64 {
-    let count = |key: &str| {
-        let mut lines = events.lines().filter_map(|line| line.split_once(' '));
-        let value = lines.find(|(name, _)| *name == key)?.1;
-        value.parse::<u64>().ok()
-    };
-    match count("oom_group_kill") {
-        Some(groups) if groups > 0 => groups,
-        _ => count("oom_kill").unwrap_or(0),
     }
 }
 
@@ -414,6 +433,9 @@ fn write(path: PathBuf, value: &str) -> Result<(), CgroupError> {
     })
 }
 
+const EVENTS: &str = "cgroup.events";
+const MEMORY_EVENTS: &str = "memory.events.local";
+
 const CPU_PERIOD_US: u64 = 100_000;
 /// The kernel refuses a quota below 1 ms.
 const CPU_LEAST_US: u64 = 1_000;
@@ -421,14 +443,6 @@ const CPU_LEAST_US: u64 = 1_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn edge_21_a_group_that_is_killed_together_counts_as_one() {
-        let before = "low 0\nhigh 0\nmax 7\noom 2\noom_kill 2\noom_group_kill 0\n";
-        assert_eq!(oom_kills(before), 2);
-        assert_eq!(oom_kills("oom_kill 5\noom_group_kill 1\n"), 1);
-        assert_eq!(oom_kills(""), 0);
-    }
 
     #[test]
     fn a_process_is_found_below_its_services_cgroup_only() {
