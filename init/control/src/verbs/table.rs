@@ -28,7 +28,7 @@ pub fn services(list: &[ServiceInfo]) -> String {
     }
     for service in list {
         if let Some(why) = why(service).filter(|why| !why.is_empty()) {
-            text.push_str(&escape(&format!("{}: {why}", service.name)));
+            text.push_str(&clip(&escape(&format!("{}: {why}", service.name))));
             text.push('\n');
         }
     }
@@ -47,6 +47,16 @@ fn why(service: &ServiceInfo) -> Option<&str> {
         State::Starting | State::Stopping => service.status_text.as_deref(),
         State::Up => unhealthy(),
         State::Down => None,
+    }
+}
+
+/// A failed probe may say 4 KiB, which `--json` has whole; here a reason fills some lines, not the
+/// screen.
+fn clip(shown: &str) -> String {
+    const MOST: usize = 300;
+    match shown.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", shown.get(..end).unwrap_or_default()),
+        None => shown.to_owned(),
     }
 }
 
@@ -237,6 +247,27 @@ database: exited with code 1
         let mut slow = service("slow", State::Starting);
         slow.status_text = Some("replaying the log".to_owned());
         assert_eq!(why(&slow), Some("replaying the log"));
+    }
+
+    #[test]
+    fn a_talkative_probe_does_not_flood_the_screen() {
+        let said = "\u{1b}é".repeat(2048);
+        let mut web = service("web", State::Up);
+        web.health = Some(HealthInfo {
+            verdict: Verdict::Unhealthy,
+            failing_streak: 3,
+            output: said.clone(),
+        });
+        let mut database = service("database", State::BackingOff);
+        database.cause = format!("unhealthy: {said}");
+        let text = services(&[web, database]);
+        let reasons: Vec<&str> = text.lines().skip(3).collect();
+        assert_eq!(reasons.len(), 2);
+        for reason in reasons {
+            assert_eq!(reason.chars().count(), 301, "{reason}");
+            assert!(reason.ends_with('…'), "{reason}");
+        }
+        assert_eq!(clip(&"é".repeat(300)), "é".repeat(300));
     }
 
     #[test]
