@@ -21,7 +21,7 @@ fn read(journal: &Journal) -> Vec<u8> {
 #[derive(Debug, Clone)]
 enum Word {
     Machine(u64),
-    Service(Facts),
+    Service(Box<Facts>),
     Intent(Intent),
     /// The end of the nth of what is open.
     Done(usize),
@@ -57,7 +57,7 @@ fn word() -> impl Strategy<Value = Word> {
     let deed = prop::sample::select(vec![Deed::Launch, Deed::Signal, Deed::Kill, Deed::Release]);
     prop_oneof![
         any::<u64>().prop_map(Word::Machine),
-        facts().prop_map(Word::Service),
+        facts().prop_map(Box::new).prop_map(Word::Service),
         (name(), deed, any::<u64>()).prop_map(|(service, deed, number)| Word::Intent(Intent {
             service,
             deed,
@@ -78,8 +78,9 @@ fn say(word: &Word, journal: &mut Journal, model: &mut Restored) {
             journal.machine(&model.machine).unwrap();
         }
         Word::Service(facts) => {
+            let facts = Facts::clone(facts);
             model.services.insert(facts.name.clone(), facts.clone());
-            journal.service(facts.clone()).unwrap();
+            journal.service(facts).unwrap();
         }
         Word::Intent(intent) => {
             let number = journal.intent(intent.clone()).unwrap();
