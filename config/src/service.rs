@@ -52,6 +52,8 @@ pub struct Service {
     pub stop_grace_period: Duration,
     /// `cap_add` and `cap_drop` and `isolation` resolved: what the main process may hold, sorted.
     pub capabilities: Vec<Capability>,
+    /// Of those what `cap_add` asks for, sorted: a user who is not root holds these only.
+    pub added_capabilities: Vec<Capability>,
     /// `mem_limit`: bytes, for `memory.max`.
     pub mem_limit: Option<u64>,
     /// `cpus`: thousandths of one CPU, for `cpu.max`.

@@ -1,18 +1,17 @@
 //! Capabilities beyond what the isolation holds by itself (capabilities(7)).
 
-use super::isolation::speaks_under_false_addresses;
+use super::isolation::{held, speaks_under_false_addresses};
 use super::{Found, Reach};
-use crate::{Capability, Isolation, NetworkMode, Service, UsernsMode};
+use crate::{Isolation, NetworkMode, Service, UsernsMode};
 
 pub(super) fn look(service: &Service, found: &mut Found<'_>) {
-    let expected: Vec<Capability> = match service.isolation {
-        Isolation::Restricted => Vec::new(),
-        Isolation::Baseline => Capability::baseline().collect(),
-        // What it holds is told once.
-        Isolation::Privileged => return,
-    };
+    // What it holds is told once.
+    if service.isolation == Isolation::Privileged {
+        return;
+    }
+    let (held, expected) = held(service);
     let of_the_machine = service.userns_mode == UsernsMode::Host;
-    for capability in &service.capabilities {
+    for capability in held {
         if expected.contains(capability) {
             continue;
         }

@@ -1,14 +1,19 @@
 //! The large ones: what leaves a namespace, the root file system, the user.
 
 use super::{Found, Reach};
-use crate::{Isolation, NetworkMode, Service, UsernsMode};
+use crate::{Capability, Isolation, NetworkMode, Service, UsernsMode};
 
 pub(super) fn look(service: &Service, found: &mut Found<'_>) {
     let users_of_the_machine = service.userns_mode == UsernsMode::Host;
     match service.isolation {
         Isolation::Restricted => {}
         Isolation::Baseline => {
-            let (reach, allows) = if users_of_the_machine {
+            let (reach, allows) = if !is_root(service) {
+                (
+                    Reach::Itself,
+                    "it has a root file system that it can write, as far as its user may; Docker's fourteen capabilities count for root only",
+                )
+            } else if users_of_the_machine {
                 (
                     Reach::Machine,
                     "it holds Docker's fourteen capabilities on the whole machine, and a root file system that it can write",
@@ -82,7 +87,7 @@ pub(super) fn look(service: &Service, found: &mut Found<'_>) {
             "leave `read_only` out, and name the folders that it writes in tmpfs or volumes",
         );
     }
-    if matches!(service.user.user.as_str(), "root" | "0") && !privileged {
+    if is_root(service) && !privileged {
         let (reach, allows) = match users_of_the_machine {
             true => (
                 Reach::Machine,
@@ -102,12 +107,29 @@ pub(super) fn look(service: &Service, found: &mut Found<'_>) {
     }
 }
 
+/// Whether the manifest says so: the image's users are not looked at.
+fn is_root(service: &Service) -> bool {
+    matches!(service.user.user.as_str(), "root" | "0")
+}
+
+/// What its user holds, and what of that the isolation gives by itself.
+pub(super) fn held(service: &Service) -> (&[Capability], Vec<Capability>) {
+    match service.isolation {
+        _ if !is_root(service) => (&service.added_capabilities, Vec::new()),
+        Isolation::Restricted => (&service.capabilities, Vec::new()),
+        Isolation::Baseline => (&service.capabilities, Capability::baseline().collect()),
+        Isolation::Privileged => (&service.capabilities, Capability::all().collect()),
+    }
+}
+
 /// The bridge is one link: who makes raw packets there, or chooses an address, is taken for another
 /// service by its neighbours.
 pub(super) fn speaks_under_false_addresses(service: &Service) -> bool {
-    let held = |name: &str| {
-        let mut held = service.capabilities.iter();
-        held.any(|capability| capability.name() == name)
+    let holds = |name: &str| {
+        held(service)
+            .0
+            .iter()
+            .any(|capability| capability.name() == name)
     };
-    service.network_mode == NetworkMode::Bridge && (held("CAP_NET_RAW") || held("CAP_NET_ADMIN"))
+    service.network_mode == NetworkMode::Bridge && (holds("CAP_NET_RAW") || holds("CAP_NET_ADMIN"))
 }

@@ -12,11 +12,25 @@ struct Listed {
     names: Vec<(Capability, Place)>,
 }
 
+impl Listed {
+    fn asks_for(&self, capability: Capability) -> bool {
+        self.all || self.names.iter().any(|(name, _)| *name == capability)
+    }
+}
+
+/// The sets that the keys come to, sorted.
+pub(super) struct Resolved {
+    /// What root holds.
+    pub(super) held: Vec<Capability>,
+    /// Of those what `cap_add` asks for.
+    pub(super) added: Vec<Capability>,
+}
+
 pub(super) fn capabilities(
     fields: &Fields<'_>,
     isolation: Isolation,
     findings: &mut Findings<'_>,
-) -> Vec<Capability> {
+) -> Resolved {
     let add = listed(fields, "cap_add", findings);
     let drop = listed(fields, "cap_drop", findings);
     let dropped: BTreeSet<Capability> = drop.names.iter().map(|(cap, _)| *cap).collect();
@@ -38,7 +52,15 @@ pub(super) fn capabilities(
             "\"ALL\" is in cap_add too; remove it from one of the two",
         );
     }
-    resolve(isolation, &add, &drop).into_iter().collect()
+    let held = resolve(isolation, &add, &drop);
+    let added = held
+        .iter()
+        .copied()
+        .filter(|capability| add.asks_for(*capability));
+    Resolved {
+        added: added.collect(),
+        held: held.into_iter().collect(),
+    }
 }
 
 /// moby's `TweakCapabilities`: ALL in `cap_add` starts from everything, ALL in `cap_drop` from

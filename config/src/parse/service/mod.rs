@@ -153,6 +153,7 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
     let user = fields
         .get("user")
         .and_then(|n| process::user(n, userns_mode, findings));
+    let capabilities = capabilities::capabilities(&fields, isolation, findings);
     // Every key is read even when the image could not be: all errors are told in one go.
     let run = match &image {
         Some((image, _)) => Some(image.clone()),
@@ -199,7 +200,8 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
             .get("stop_grace_period")
             .and_then(|n| span::span(n, Duration::ZERO, findings))
             .unwrap_or(process::GRACE),
-        capabilities: capabilities::capabilities(&fields, isolation, findings),
+        capabilities: capabilities.held,
+        added_capabilities: capabilities.added,
         mem_limit: fields
             .get("mem_limit")
             .and_then(|n| limits::mem_limit(n, findings)),

@@ -177,11 +177,15 @@ fn simple(
 }
 
 fn become_user(user: &Credentials) -> Result<(), Errno> {
-    let held = user.capabilities;
-    credentials::limit_bounding_set(held)?;
-    // Root gets what the bounding set leaves at execve; another user keeps it only as ambient,
+    credentials::limit_bounding_set(user.capabilities)?;
+    // Root gets what the bounding set leaves at execve; another user keeps only what is ambient,
     // which the kernel allows only for what is inheritable too (rule R9: empty for all others).
-    let ambient = if user.uid == 0 { 0 } else { held };
+    let ambient = user.ambient;
+    let held = if user.uid == 0 {
+        user.capabilities
+    } else {
+        ambient
+    };
     if ambient != 0 {
         credentials::keep_over_set_ids()?;
     }

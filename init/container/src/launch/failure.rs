@@ -1,11 +1,12 @@
 //! A failed launch in one sentence: who, which step, the errno by name, what to do about it.
 
 use std::fmt;
+use std::path::Path;
 
 use nix::errno::Errno;
 
 use super::report::{Part, Report};
-use crate::plan::{Device, LaunchPlan, Mount, MountSource, Step};
+use crate::plan::{Device, LaunchPlan, Links, Mount, MountSource, Step};
 
 /// Why a launch failed before execve. Its `Display` is the sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,6 +186,9 @@ fn remedy(step: &Step, plan: &LaunchPlan, report: Report) -> Option<String> {
             "the image {image:?} has no /{}, and is read-only; create it by build.directories",
             mount.target.to_string_lossy()
         )),
+        (Step::Mount(mount), Part::Target, Errno::ELOOP) if mount.links == Links::Refused => {
+            Some(link_of_a_volume(mount, plan))
+        }
         (Step::Mount(_), Part::Target, Errno::ELOOP) => Some(format!(
             "it is a symbolic link in the image {image:?}, which is refused"
         )),
@@ -209,6 +213,28 @@ fn remedy(step: &Step, plan: &LaunchPlan, report: Report) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Whoever writes the volume that the mount lies below would choose where it lands.
+fn link_of_a_volume(mount: &Mount, plan: &LaunchPlan) -> String {
+    let target = mount.target.to_string_lossy();
+    let above = plan.steps.iter().rev().find_map(|step| match step {
+        Step::Mount(above) if is_volume(above) && above.target != mount.target => {
+            let path = above.target.to_string_lossy();
+            Path::new(&*target).starts_with(&*path).then_some(above)
+        }
+        _ => None,
+    });
+    let through = match above.map(|above| &above.source) {
+        Some(MountSource::Machine {
+            volume: Some(volume),
+            ..
+        }) => format!("the volume {volume:?}"),
+        _ => "a volume".to_owned(),
+    };
+    format!(
+        "a symbolic link in {through} or on the way to it is refused: who writes it would choose where this lands"
+    )
 }
 
 fn is_volume(mount: &Mount) -> bool {

@@ -18,7 +18,7 @@ use super::child::{Registers, open_machine_path};
 use super::place::{find, make};
 use super::report::{Part, StepError, at};
 use crate::namespaces::KeptNamespaces;
-use crate::plan::{Missing, Mount, MountSource, Overlay, RootMount};
+use crate::plan::{Links, Missing, Mount, MountSource, Overlay, RootMount};
 use crate::weaken::{Rule, holds};
 
 /// Attaches the image (and a writable layer) to the staging directory; the container's root.
@@ -113,12 +113,12 @@ pub(super) fn mount(
             tree
         }
     };
-    let target = match find(root, &mount.target) {
+    let target = match find(root, &mount.target, mount.links) {
         Err(Errno::ENOENT) => match mount.missing {
             Missing::Skip => return Ok(()),
             Missing::Refuse => Err(Errno::ENOENT),
-            Missing::Directory => make(root, &mount.target, SFlag::S_IFDIR),
-            Missing::File => make(root, &mount.target, SFlag::S_IFREG),
+            Missing::Directory => make(root, &mount.target, SFlag::S_IFDIR, mount.links),
+            Missing::File => make(root, &mount.target, SFlag::S_IFREG, mount.links),
         },
         found => found,
     }
@@ -139,8 +139,12 @@ pub(super) fn mount(
 }
 
 pub(super) fn make_read_only(path: &CStr, registers: &Registers<'_>) -> Result<(), StepError> {
-    let target = find(registers.root().map_err(at(Part::Target))?.as_fd(), path)
-        .map_err(at(Part::Target))?;
+    let target = find(
+        registers.root().map_err(at(Part::Target))?.as_fd(),
+        path,
+        Links::Followed,
+    )
+    .map_err(at(Part::Target))?;
     let flags = MountFlags {
         read_only: true,
         ..MountFlags::default()
@@ -150,7 +154,11 @@ pub(super) fn make_read_only(path: &CStr, registers: &Registers<'_>) -> Result<(
 
 /// Files are covered by the null device, directories by one empty read-only tmpfs for all.
 pub(super) fn mask(path: &CStr, registers: &mut Registers<'_>) -> Result<(), StepError> {
-    let target = match find(registers.root().map_err(at(Part::Target))?.as_fd(), path) {
+    let target = match find(
+        registers.root().map_err(at(Part::Target))?.as_fd(),
+        path,
+        Links::Followed,
+    ) {
         Err(Errno::ENOENT) => return Ok(()),
         found => found.map_err(at(Part::Target))?,
     };
@@ -210,7 +218,11 @@ fn empty_directory(flags: MountFlags) -> Result<OwnedFd, Errno> {
 
 /// A mount of the place on itself, read-only.
 pub(super) fn read_only_path(path: &CStr, registers: &Registers<'_>) -> Result<(), StepError> {
-    let target = match find(registers.root().map_err(at(Part::Target))?.as_fd(), path) {
+    let target = match find(
+        registers.root().map_err(at(Part::Target))?.as_fd(),
+        path,
+        Links::Followed,
+    ) {
         Err(Errno::ENOENT) => return Ok(()),
         found => found.map_err(at(Part::Target))?,
     };

@@ -12,7 +12,7 @@ use nix::unistd::{chown, fchownat, symlinkat};
 
 use super::child::Registers;
 use super::report::{Part, StepError, at};
-use crate::plan::{Device, Place};
+use crate::plan::{Device, Links, Place};
 use crate::weaken::{Rule, holds};
 
 /// The directory that something is made in. Places of one directory come in a row: it is found once.
@@ -24,7 +24,7 @@ fn parent<'fd, 'plan>(
         Some((path, parent)) if *path == *place.parent => parent,
         _ => registers
             .root()
-            .and_then(|root| find(root.as_fd(), &place.parent))
+            .and_then(|root| find(root.as_fd(), &place.parent, Links::Followed))
             .map_err(at(Part::Target))?,
     };
     let (_, found) = registers.parent.insert((&place.parent, found));
@@ -94,11 +94,12 @@ pub(super) fn symlink<'plan>(
 }
 
 /// The place in the container. `/proc`, `/sys` and `/dev` must not be reached through a symlink
-/// (CVE-2026-41579); elsewhere symlinks are the image's and end inside the root.
-pub(super) fn find(root: BorrowedFd<'_>, target: &CStr) -> Result<OwnedFd, Errno> {
+/// (CVE-2026-41579); elsewhere symlinks are the image's and end inside the root, unless the plan
+/// knows that they may be others'.
+pub(super) fn find(root: BorrowedFd<'_>, target: &CStr, links: Links) -> Result<OwnedFd, Errno> {
     let first = target.to_bytes().split(|&byte| byte == b'/').next();
     let mut resolve = ResolveFlag::RESOLVE_IN_ROOT;
-    if matches!(first, Some(b"proc" | b"sys" | b"dev")) {
+    if links == Links::Refused || matches!(first, Some(b"proc" | b"sys" | b"dev")) {
         resolve |= ResolveFlag::RESOLVE_NO_SYMLINKS;
     }
     if !holds(Rule::R07) {
@@ -124,7 +125,12 @@ pub(super) fn find(root: BorrowedFd<'_>, target: &CStr) -> Result<OwnedFd, Errno
 /// child copies.
 #[cold]
 #[inline(never)]
-pub(super) fn make(root: BorrowedFd<'_>, target: &CStr, kind: SFlag) -> Result<OwnedFd, Errno> {
+pub(super) fn make(
+    root: BorrowedFd<'_>,
+    target: &CStr,
+    kind: SFlag,
+    links: Links,
+) -> Result<OwnedFd, Errno> {
     let owner = fstat(root)?;
     let mut prefix = [0_u8; 4096];
     let bytes = target.to_bytes();
@@ -155,26 +161,27 @@ pub(super) fn make(root: BorrowedFd<'_>, target: &CStr, kind: SFlag) -> Result<O
                 fchownat(directory, name, uid, gid, AtFlags::AT_SYMLINK_NOFOLLOW)?;
             }
             Err(Errno::EEXIST) => {}
-            Err(Errno::EROFS) if !exists(root, bytes, end) => return Err(Errno::ENOENT),
+            Err(Errno::EROFS) if !exists(root, bytes, end, links) => return Err(Errno::ENOENT),
             Err(Errno::EROFS) => {}
             Err(errno) => return Err(errno),
         }
         parent = Some(find(
             root,
             terminated(&mut prefix, bytes.get(..end).ok_or(Errno::EINVAL)?)?,
+            links,
         )?);
         start = end + 1;
     }
     parent.ok_or(Errno::ENOENT)
 }
 
-fn exists(root: BorrowedFd<'_>, path: &[u8], end: usize) -> bool {
+fn exists(root: BorrowedFd<'_>, path: &[u8], end: usize, links: Links) -> bool {
     let mut buffer = [0_u8; 4096];
     let prefix = path
         .get(..end)
         .ok_or(Errno::EINVAL)
         .and_then(|bytes| terminated(&mut buffer, bytes));
-    prefix.and_then(|prefix| find(root, prefix)).is_ok()
+    prefix.and_then(|prefix| find(root, prefix, links)).is_ok()
 }
 
 fn terminated<'a>(buffer: &'a mut [u8; 4096], bytes: &[u8]) -> Result<&'a CStr, Errno> {

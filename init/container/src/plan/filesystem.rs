@@ -9,8 +9,8 @@ use orlop_sys::mount_api::MountFlags;
 use super::dev::plan_dev;
 use super::mount::{Bind, PLAIN, READ_ONLY, fresh, fresh_source, machine};
 use super::{
-    LaunchInputs, Missing, Mount, NOTIFY_SOCKET, Overlay, Owner, PlanError, RootMount, Step,
-    absolute, in_root, text,
+    LaunchInputs, Links, Missing, Mount, MountSource, NOTIFY_SOCKET, Overlay, Owner, PlanError,
+    RootMount, Step, absolute, in_root, text,
 };
 use crate::weaken::{Rule, holds};
 
@@ -200,7 +200,24 @@ fn wanted_mounts(inputs: &LaunchInputs<'_>, owner: Owner<'_>) -> Result<Vec<Step
         }
     }
     mounts.sort_by(|(left, _), (right, _)| left.cmp(right));
+    refuse_links_of_volumes(&mut mounts);
     Ok(mounts.into_iter().map(|(_, step)| step).collect())
+}
+
+/// Who writes a volume must not choose where a mount below it lands. (A tmpfs is empty: only Orlop's
+/// own directories are in it yet.)
+fn refuse_links_of_volumes(mounts: &mut [(PathBuf, Step)]) {
+    let mut above: Vec<&Path> = Vec::new();
+    for (target, step) in mounts {
+        let Step::Mount(mount) = step else { continue };
+        let below = |above: &&Path| target != above && target.starts_with(above);
+        if above.iter().any(below) {
+            mount.links = Links::Refused;
+        }
+        if matches!(mount.source, MountSource::Machine { .. }) {
+            above.push(target);
+        }
+    }
 }
 
 fn tmpfs_step(tmpfs: &TmpfsMount, uid: u32, gid: u32, missing: Missing) -> Result<Step, PlanError> {
@@ -218,5 +235,6 @@ fn tmpfs_step(tmpfs: &TmpfsMount, uid: u32, gid: u32, missing: Missing) -> Resul
         target: in_root("tmpfs", &tmpfs.target)?,
         flags: PLAIN,
         missing,
+        links: Links::Followed,
     }))
 }

@@ -21,7 +21,9 @@ use crate::weaken::{Rule, holds};
 
 pub(crate) use inputs::has_user_namespace;
 pub use inputs::{FileBind, LaunchInputs, NOTIFY_SOCKET, Notify, ResolvedVolume, namespace_spec};
-pub use step::{Credentials, Device, Missing, Mount, MountSource, Overlay, Place, RootMount, Step};
+pub use step::{
+    Credentials, Device, Links, Missing, Mount, MountSource, Overlay, Place, RootMount, Step,
+};
 
 /// A launch, decided.
 #[derive(Debug, Clone, PartialEq, Eq)]

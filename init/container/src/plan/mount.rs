@@ -5,7 +5,7 @@ use std::path::Path;
 
 use orlop_sys::mount_api::MountFlags;
 
-use super::{Missing, Mount, MountSource, PlanError, Step, absolute, text};
+use super::{Links, Missing, Mount, MountSource, PlanError, Step, absolute, text};
 
 /// Data only.
 pub(super) const PLAIN: MountFlags = MountFlags {
@@ -33,6 +33,7 @@ pub(super) fn fresh(
         target: target.to_owned(),
         flags,
         missing: Missing::Directory,
+        links: Links::Followed,
     }))
 }
 
@@ -105,5 +106,6 @@ pub(super) fn machine(
         target,
         flags,
         missing,
+        links: Links::Followed,
     }))
 }

@@ -117,6 +117,11 @@ pub(crate) fn confinement(
         gid: user.gid,
         groups: user.groups.clone(),
         capabilities,
+        // As with Docker, what the isolation gives by itself counts for root only.
+        ambient: match user.uid {
+            0 => 0,
+            _ => capability_set(&service.added_capabilities),
+        },
     }));
     steps.push(Step::Umask(0o022));
     steps.push(Step::WorkingDir(absolute("working_dir", working_dir)?));

@@ -116,6 +116,18 @@ pub struct Mount {
     pub flags: MountFlags,
     /// What is done when the target is missing.
     pub missing: Missing,
+    /// What is done about symbolic links on the way to the target.
+    pub links: Links,
+}
+
+/// What is done about symbolic links on the way to a mount's target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// They are the image's: followed, and they end inside the root.
+    Followed,
+    /// The way leads through a volume: another service that writes it would choose where this mount
+    /// lands (rule R7).
+    Refused,
 }
 
 /// What is mounted.
@@ -194,6 +206,8 @@ pub struct Credentials {
     pub gid: u32,
     /// Supplementary groups.
     pub groups: Vec<u32>,
-    /// Bounding, permitted and effective; ambient too when `uid` is not 0.
+    /// Bounding; when `uid` is 0 permitted and effective too.
     pub capabilities: CapabilitySet,
+    /// What another user holds: permitted, effective, inheritable and ambient. Empty when `uid` is 0.
+    pub ambient: CapabilitySet,
 }

@@ -174,6 +174,7 @@ fn who_runs_and_what_it_may_are_decided_together() {
         gid: 0,
         groups: vec![0],
         capabilities: 0,
+        ambient: 0,
     };
     assert_eq!(credentials(""), Some(nobody));
     let www = Credentials {
@@ -181,6 +182,7 @@ fn who_runs_and_what_it_may_are_decided_together() {
         gid: 33,
         groups: vec![33],
         capabilities: 1 << 12 | 1 << 13,
+        ambient: 1 << 12 | 1 << 13,
     };
     assert_eq!(
         credentials("user = \"www-data\"\ncap_add = [\"NET_ADMIN\", \"NET_RAW\"]"),
@@ -190,6 +192,72 @@ fn who_runs_and_what_it_may_are_decided_together() {
         user(&service("user = \"nginx\"")),
         Err(UserError::NoSuchUser("nginx".to_owned()))
     );
+}
+
+/// Docker gives a user who is not root none in force of what it gives by itself.
+#[test]
+fn only_what_cap_add_names_is_ambient() {
+    let ambient = |manifest: &str| {
+        steps(manifest).into_iter().find_map(|step| match step {
+            Step::Credentials(who) => Some((who.capabilities.count_ones(), who.ambient)),
+            _ => None,
+        })
+    };
+    for (manifest, expected) in [
+        ("isolation = \"baseline\"", (14, 0)),
+        ("isolation = \"baseline\"\nuser = \"1000\"", (14, 0)),
+        (
+            "isolation = \"baseline\"\nuser = \"1000\"\ncap_add = [\"CHOWN\", \"NET_ADMIN\"]",
+            (15, 1 | 1 << 12),
+        ),
+        (
+            "isolation = \"privileged\"\nuser = \"1000\"\ncap_add = [\"CHOWN\"]",
+            (41, 1),
+        ),
+        (
+            "user = \"1000\"\ncap_add = [\"NET_BIND_SERVICE\"]",
+            (1, 1 << 10),
+        ),
+        ("cap_add = [\"NET_BIND_SERVICE\"]", (1, 0)),
+        (
+            "user = \"1000\"\ncap_add = [\"ALL\"]\ncap_drop = [\"CHOWN\"]",
+            (40, (1 << 41) - 2),
+        ),
+    ] {
+        assert_eq!(ambient(manifest), Some(expected), "{manifest}");
+    }
+}
+
+#[test]
+fn no_link_is_followed_on_the_way_through_a_volume() {
+    let service = service("tmpfs = [\"/srv/x/y\", \"/tmp/deep\", \"/srvx\"]");
+    let volume = |target: &str| ResolvedVolume {
+        name: Some("data".to_owned()),
+        source: "/state/data".into(),
+        target: target.into(),
+        read_only: false,
+        idmap: true,
+    };
+    let volumes = ["/srv/x", "/srv", "/run"].map(volume);
+    let steps = plan(&LaunchInputs {
+        volumes: &volumes,
+        control_socket: Some(Path::new("/run/socket")),
+        ..inputs(&service)
+    })
+    .unwrap()
+    .steps;
+    for (target, links) in [
+        ("srv", Links::Followed),
+        ("srv/x", Links::Refused),
+        ("srv/x/y", Links::Refused),
+        ("srvx", Links::Followed),
+        ("run", Links::Followed),
+        ("run/orlop/control.sock", Links::Refused),
+        ("tmp/deep", Links::Followed),
+    ] {
+        let mount = mount_on(&steps, target).unwrap();
+        assert_eq!(mount.links, links, "{target}");
+    }
 }
 
 #[test]
@@ -380,6 +448,7 @@ fn mounts_come_after_what_they_lie_in() {
         target: c"a".to_owned(),
         flags,
         missing: Missing::Directory,
+        links: Links::Followed,
     };
     assert_eq!(mount_on(&plan.steps, "a"), Some(&expected));
     // The manifest's own tmpfs stands in for the default one, which would be the user's.

@@ -16,7 +16,7 @@ use orlop_config::{Capability, Service, ServiceName, SourceFile, Sources, check}
 use orlop_container::cgroup::plan_limits;
 use orlop_container::namespaces::ID_COUNT;
 use orlop_container::plan::{
-    LaunchInputs, LaunchPlan, MountSource, Place, Step, namespace_spec, plan,
+    Credentials, LaunchInputs, LaunchPlan, MountSource, Place, Step, namespace_spec, plan,
 };
 use orlop_sys::mount_api::MountFlags;
 
@@ -66,6 +66,8 @@ fn plan_of(service: &Service) -> LaunchPlan {
 fn column(isolation: &str) -> BTreeMap<&'static str, String> {
     let service = service(isolation);
     let plan = plan_of(&service);
+    let mut another = service.clone();
+    another.user.user = "1000".to_owned();
     let steps = &plan.steps;
     let has = |wanted: fn(&Step) -> bool| steps.iter().any(wanted);
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
@@ -87,7 +89,14 @@ fn column(isolation: &str) -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("own namespaces", namespaces(&plan, &service)),
         ("ids", ids),
-        ("capabilities", capabilities(steps)),
+        (
+            "capabilities of root",
+            capabilities(steps, |root| root.capabilities),
+        ),
+        (
+            "of another user, without `cap_add`",
+            capabilities(&plan_of(&another).steps, |user| user.ambient),
+        ),
         (
             "no_new_privs",
             yes(has(|step| matches!(step, Step::NoNewPrivileges))),
@@ -128,10 +137,11 @@ fn column(isolation: &str) -> BTreeMap<&'static str, String> {
     ])
 }
 
-const ROWS: [&str; 15] = [
+const ROWS: [&str; 16] = [
     "own namespaces",
     "ids",
-    "capabilities",
+    "capabilities of root",
+    "of another user, without `cap_add`",
     "no_new_privs",
     "seccomp filter",
     "root file system",
@@ -169,9 +179,9 @@ fn namespaces(plan: &LaunchPlan, service: &Service) -> String {
     names.join(", ")
 }
 
-fn capabilities(steps: &[Step]) -> String {
+fn capabilities(steps: &[Step], set: fn(&Credentials) -> u64) -> String {
     let held = steps.iter().find_map(|step| match step {
-        Step::Credentials(credentials) => Some(credentials.capabilities),
+        Step::Credentials(credentials) => Some(set(credentials)),
         _ => None,
     });
     let held = held.unwrap();

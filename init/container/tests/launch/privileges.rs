@@ -85,6 +85,38 @@ fn a_user_who_is_not_root_holds_granted_capabilities_as_ambient() {
 }
 
 #[test]
+fn a_user_who_is_not_root_holds_nothing_that_was_not_added() {
+    let Some(ground) = ground() else { return };
+    for (keys, bounding, held) in [
+        (
+            "isolation = \"baseline\"",
+            "00000000a80425fb",
+            "0000000000000000",
+        ),
+        (
+            "isolation = \"baseline\"\ncap_add = [\"CHOWN\"]",
+            "00000000a80425fb",
+            "0000000000000001",
+        ),
+        (
+            "cap_add = [\"NET_BIND_SERVICE\"]",
+            "0000000000000400",
+            "0000000000000400",
+        ),
+    ] {
+        let keys = format!("user = \"1000\"\n{keys}");
+        let output = Trial::shell(&keys, "cat /proc/self/status")
+            .run(ground)
+            .unwrap()
+            .output;
+        assert_eq!(field(&output, "CapBnd"), bounding, "{keys}");
+        for set in ["CapAmb", "CapEff", "CapPrm", "CapInh"] {
+            assert_eq!(field(&output, set), held, "{keys}: {set}");
+        }
+    }
+}
+
+#[test]
 fn baseline_holds_dockers_capabilities_in_its_own_user_namespace() {
     let Some(ground) = ground() else { return };
     let trial = Trial::shell(

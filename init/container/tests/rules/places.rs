@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use nix::fcntl::AT_FDCWD;
@@ -93,6 +93,37 @@ fn r07_edge_55_proc_sys_and_dev_are_no_links() {
         attacked.contains("ran") && !attacked.contains("Name:"),
         "{attacked}"
     );
+}
+
+/// Whoever else writes the volume chose where the mount below it landed.
+#[test]
+fn r07_a_link_of_a_volume_leads_no_mount_elsewhere() {
+    let ground = ground();
+    let [shared, own] = ["r07-shared", "r07-own"].map(|name| volume(ground, name));
+    fs::write(own.join("passwd"), "of the volume below\n").unwrap();
+    let trial = Trial::shell("", "cat /etc/passwd")
+        .volume(&shared, "/volume", false)
+        .volume(&own, "/volume/x", true);
+    fs::create_dir_all(shared.join("x")).unwrap();
+    let honest = output(&trial);
+    assert!(honest.starts_with("root:"), "{honest}");
+    for content in ["../etc", "..", "../proc", "/etc"] {
+        let _ = fs::remove_dir(shared.join("x"));
+        let _ = fs::remove_file(shared.join("x"));
+        symlink(content, shared.join("x")).unwrap();
+        let refused = trial.run(ground).unwrap_err();
+        assert!(
+            refused.ends_with(
+                "mounting volume \"data\" on /volume/x: ELOOP (a symbolic link in the volume \"data\" or on the way to it is \
+                 refused: who writes it would choose where this lands)"
+            ),
+            "{refused}"
+        );
+    }
+    fs::remove_file(shared.join("x")).unwrap();
+    symlink("../etc", shared.join("x")).unwrap();
+    let attacked = without(Rule::R07, || output(&trial));
+    assert_eq!(attacked, "of the volume below\n");
 }
 
 #[test]

@@ -38,6 +38,7 @@ pub(crate) fn service(text: &str) -> Service {
         stop_signal: Signal::TERM,
         stop_grace_period: Duration::from_secs(10),
         capabilities: Vec::new(),
+        added_capabilities: Vec::new(),
         mem_limit: None,
         milli_cpus: None,
         pids_limit: Some(2048),
