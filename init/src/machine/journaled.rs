@@ -168,6 +168,7 @@ fn subject(event: &Event) -> Option<&ServiceName> {
     match event {
         Event::Launched { service, .. }
         | Event::LaunchFailed { service, .. }
+        | Event::LaunchWaits { service, .. }
         | Event::MainExited { service, .. }
         | Event::CgroupEmpty { service }
         | Event::Notice { service, .. }

@@ -31,7 +31,7 @@ use super::main_process::MainProcess;
 use super::passed::{self, Passed};
 use super::planned::{Fixed, Given, Planned};
 use super::readiness::{self, ReadyPipe};
-use super::{SERVICES_CGROUP, Shared, Unit, control_socket, settled, volumes};
+use super::{SERVICES_CGROUP, Shared, Unit, control_socket, volumes, waits};
 use crate::logs::{LogMessage, Pipes};
 use crate::machine::LoopEvent;
 use crate::stage::chain;
@@ -64,7 +64,7 @@ async fn try_launch(shared: &Rc<Shared>, unit: &Unit, life: u64) -> Result<u32, 
     // From here on nothing of an earlier life can be heard any more.
     unit.held_mut().life = life;
     let place = unit.place()?;
-    wait_for_devices(shared, unit).await;
+    wait_for_devices(shared, unit).await?;
     load_overlay(shared, unit).await?;
     prepare_cgroup(shared, unit)?;
     restrict_devices(unit)?;
@@ -90,15 +90,16 @@ async fn try_launch(shared: &Rc<Shared>, unit: &Unit, life: u64) -> Result<u32, 
 }
 
 /// A granted device may belong to a driver that is still being loaded.
-async fn wait_for_devices(shared: &Shared, unit: &Unit) {
+async fn wait_for_devices(shared: &Shared, unit: &Unit) -> Result<(), String> {
     if unit
         .service
         .devices
         .iter()
         .any(|device| !device.source.exists())
     {
-        settled(&shared.devices_settled).await;
+        waits::stage(&shared.events, unit, &shared.devices_settled).await?;
     }
+    Ok(())
 }
 
 /// A writable root is an overlay, and only then its module is loaded.
@@ -195,7 +196,7 @@ async fn keep_namespaces(shared: &Rc<Shared>, unit: &Unit) -> Result<Rc<KeptName
 
 /// A veth on the bridge, once the stage `network` has ended.
 async fn attach(shared: &Shared, unit: &Unit, kept: &mut KeptNamespaces) -> Result<(), String> {
-    settled(&shared.network_settled).await;
+    waits::stage(&shared.events, unit, &shared.network_settled).await?;
     let (Some(netns), Some(netlink)) = (&kept.net, kept.netlink.take()) else {
         return Err("it has no network namespace of its own".to_owned());
     };

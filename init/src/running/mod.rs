@@ -18,6 +18,7 @@ mod reserve;
 mod stop;
 mod unit;
 mod volumes;
+mod waits;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

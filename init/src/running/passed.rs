@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 
-use super::{Shared, Unit, settled};
+use super::{Shared, Unit, waits};
 use crate::stage::chain;
 
 /// One passed socket.
@@ -40,7 +40,7 @@ pub(super) async fn sockets(shared: &Shared, unit: &Unit) -> Result<Vec<Passed>,
         });
     }
     if unit.holds(LEASE_GRANT) {
-        settled(&shared.network_settled).await;
+        waits::stage(&shared.events, unit, &shared.network_settled).await?;
         let sockets = shared
             .network
             .dhcp_sockets()

@@ -11,6 +11,7 @@ use orlop_container::cgroup::{Cgroup, CgroupError};
 use orlop_container::namespaces::KeptNamespaces;
 use orlop_container::plan::namespace_spec;
 use orlop_supervisor::ServiceState;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::Shared;
@@ -60,6 +61,8 @@ pub(super) struct Held {
     pub(super) life: u64,
     /// Where it says how it is, once it was launched and if it may.
     pub(super) notify: Option<NotifySocket>,
+    /// Told of each kill, for a launch that has no process yet.
+    pub(super) killed: Rc<Notify>,
     /// Its health probes.
     pub(super) probing: Probing,
     /// How many kills for want of memory were told.
@@ -164,12 +167,19 @@ impl Unit {
         status.ok().map(|status| status.st_ino)
     }
 
-    /// Kills everything in the cgroup.
+    /// Notified when it is killed.
+    pub(super) fn killed(&self) -> Rc<Notify> {
+        self.held().killed.clone()
+    }
+
+    /// Kills everything in the cgroup, and a launch that still waits for the machine.
     ///
     /// # Errors
     /// One fragment.
     pub fn kill_cgroup(&self) -> Result<(), String> {
-        match &self.held().cgroup {
+        let held = self.held();
+        held.killed.notify_waiters();
+        match &held.cgroup {
             Some(cgroup) => cgroup.kill().map_err(|error| crate::stage::chain(&error)),
             None => Ok(()),
         }

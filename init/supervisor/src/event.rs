@@ -37,6 +37,16 @@ pub enum Event {
         /// Step, path and errno with a remedy, one sentence.
         reason: String,
     },
+    /// The launch has no process yet and waits for a stage of the machine; what bounds a launch
+    /// begins after that. A `KillCgroup` ends it with `LaunchFailed`.
+    LaunchWaits {
+        /// Whose.
+        service: ServiceName,
+        /// The number that `Effect::Launch` gave.
+        life: u64,
+        /// How long at most; zero when it waits no more.
+        bound: Duration,
+    },
     /// The main process ended. Others of its cgroup may be left.
     MainExited {
         /// Whose.

@@ -47,7 +47,7 @@
 //! | Starting | `Launched`; ready by that, or ready was said already | Up |
 //! | Starting | `Launched`; a oneshot, or readiness to be waited for | Readying (shown as starting) |
 //! | Starting | `LaunchFailed` | the policy |
-//! | Starting | no answer for 30 s | Stopping (`KillCgroup`), then the policy (timeout) |
+//! | Starting | no answer for 30 s (after `LaunchWaits`: after its bound) | Stopping (`KillCgroup`), then the policy (timeout) |
 //! | Readying | `Ready`, or the health check passes | Up |
 //! | Readying | `start_timeout` | Stopping (signals), then the policy (timeout) |
 //! | Readying, Up | `MainExited` | Stopping (`KillCgroup` for the rest), then the policy |

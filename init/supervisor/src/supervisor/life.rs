@@ -1,7 +1,9 @@
 //! One life of a service: what is reported of it, in whatever order, until nothing of it is left.
 
+use std::time::Duration;
+
 use super::Supervisor;
-use crate::unit::{Ending, Id, Life, Phase, Why};
+use crate::unit::{Ending, Id, LAUNCH_BOUND, Life, Phase, Why};
 use crate::{ExitStatus, cause};
 
 impl Supervisor {
@@ -9,6 +11,16 @@ impl Supervisor {
         let life = self.units[id].life.as_ref();
         if life.is_some_and(|life| life.up.is_none()) {
             self.over(id, Err(reason));
+        }
+    }
+
+    /// A launch that waits for the machine is not late.
+    pub(super) fn launch_waits(&mut self, id: Id, life: u64, bound: Duration) {
+        let unit = &self.units[id];
+        let is_this = unit.life.as_ref().is_some_and(|now| now.serial == life);
+        if is_this && unit.phase == Phase::Starting {
+            let until = self.now.saturating_add(bound);
+            self.set_deadline(id, Some(until.saturating_add(LAUNCH_BOUND)));
         }
     }
 

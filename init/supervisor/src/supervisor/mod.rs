@@ -156,6 +156,11 @@ impl Supervisor {
             Event::LaunchFailed { service, reason } => {
                 self.with(&service, |s, id| s.launch_failed(id, reason));
             }
+            Event::LaunchWaits {
+                service,
+                life,
+                bound,
+            } => self.with(&service, |s, id| s.launch_waits(id, life, bound)),
             Event::MainExited { service, status } => {
                 self.with(&service, |s, id| s.main_exited(id, status));
             }

@@ -16,6 +16,8 @@ enum Launch {
     None,
     /// `Launch` came; the child is not in the cgroup yet.
     Queued,
+    /// It waits for the machine, without a child.
+    Waiting,
     /// The child is in the cgroup, before `execve`.
     Forked,
     /// `execve` happened.
@@ -54,6 +56,8 @@ impl Process {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Turn {
+    Wait,
+    Settle,
     Fork,
     Exec,
     Fail,
@@ -144,7 +148,11 @@ impl World {
             true => random.millis(60_000),
             false => random.millis(5),
         };
-        self.plan(now + queue, service, Turn::Fork);
+        let next = match chaos && random.percent(5) {
+            true => Turn::Wait,
+            false => Turn::Fork,
+        };
+        self.plan(now + queue, service, next);
     }
 
     pub(crate) fn signal(&mut self, random: &mut Random, now: Time, service: usize, which: Signal) {
@@ -163,6 +171,10 @@ impl World {
         let at = (now + random.millis(4)).max(process.unkillable_until);
         if process.launch == Launch::Forked {
             self.plan(at, service, Turn::ChildDies);
+        }
+        if process.launch == Launch::Waiting {
+            self.processes[service].launch = Launch::None;
+            self.tell(random, now, service, Turn::TellFailed);
         }
         if process.main {
             self.plan(at, service, Turn::MainDies(ExitStatus::Signaled(9)));
@@ -251,6 +263,24 @@ impl World {
             return None;
         }
         match turn {
+            Turn::Wait => {
+                process.launch = Launch::Waiting;
+                self.plan(now + random.millis(100_000), service, Turn::Settle);
+                return Some(Event::LaunchWaits {
+                    service: name,
+                    life,
+                    bound: Duration::from_secs(180),
+                });
+            }
+            Turn::Settle if process.launch == Launch::Waiting => {
+                process.launch = Launch::Queued;
+                self.plan(now + random.millis(5), service, Turn::Fork);
+                return Some(Event::LaunchWaits {
+                    service: name,
+                    life,
+                    bound: Duration::ZERO,
+                });
+            }
             Turn::Fork => {
                 process.launch = Launch::Forked;
                 let next = match random.below(100) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orlop_config::RestartPolicy;
 
-use super::world::{MS, SEC, With, World, failed, service};
+use super::world::{MS, SEC, With, World, failed, name, service};
 use crate::{Effect, Event, ExitStatus, ServiceState};
 
 const ON_FAILURE_2: RestartPolicy = RestartPolicy::OnFailure {
@@ -274,6 +274,55 @@ fn a_launch_that_is_never_answered_is_bounded() {
     assert_eq!(world.state("web"), ServiceState::Failed);
     world.launched("web");
     assert_eq!(world.did(), ["kill web"], "the kill came too early");
+}
+
+#[test]
+fn a_launch_that_waits_for_the_machine_is_not_late() {
+    let mut world = World::new([service("web")]);
+    world.boot();
+    let waits = |life, seconds: u32| Event::LaunchWaits {
+        service: name("web"),
+        life,
+        bound: seconds * SEC,
+    };
+    world.pass(20 * SEC);
+    world.step(waits(1, 120));
+    world.pass(149 * SEC);
+    assert_eq!(world.state("web"), ServiceState::Starting);
+    world.step(waits(1, 0));
+    world.step(waits(7, 120));
+    world.pass(29 * SEC);
+    assert_eq!(world.state("web"), ServiceState::Starting);
+    world.pass(SEC);
+    assert_eq!(
+        world.did(),
+        ["kill web"],
+        "another life's wait does not count"
+    );
+    assert_eq!(world.cause("web"), "launch took longer than 30 s");
+    world.step(waits(1, 120));
+    world.pass(10 * SEC);
+    assert_eq!(
+        world.state("web"),
+        ServiceState::Failed,
+        "an end waits no longer"
+    );
+}
+
+#[test]
+fn a_launch_that_waits_for_the_machine_for_ever_is_bounded() {
+    let mut world = World::new([service("web")]);
+    world.boot();
+    world.step(Event::LaunchWaits {
+        service: name("web"),
+        life: 1,
+        bound: 120 * SEC,
+    });
+    world.pass(149 * SEC);
+    world.pass(SEC);
+    assert_eq!(world.did(), ["kill web"]);
+    world.launch_failed("web");
+    assert_eq!(world.state("web"), ServiceState::BackingOff);
 }
 
 #[test]
