@@ -6,13 +6,14 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::unistd::write;
 use serde_json::{Value, json};
@@ -20,8 +21,13 @@ use serde_json::{Value, json};
 use crate::clock::{boottime, millis};
 use crate::stage::Stage;
 
-/// At most this much is kept for a sink that does not take it now.
-const QUEUE_BYTES: usize = 64 * 1024;
+/// At most this much is kept for a sink that does not take it now: what the boot of a thousand
+/// services says before the driver of the events port is there.
+const QUEUE_BYTES: usize = 512 * 1024;
+/// The host empties the events port at its own pace, and nothing tells when.
+const EVENTS: Duration = Duration::from_millis(50);
+/// A console under XOFF may stay so for days.
+const CONSOLE: Duration = Duration::from_secs(1);
 /// The text of one record in the kernel's log.
 const RECORD_BYTES: usize = 900;
 
@@ -68,6 +74,19 @@ impl Sink {
                 None => break,
             }
         }
+    }
+
+    /// Whether trying again soon can help: not without a sink, and not while nobody is at the other
+    /// end of a virtio port, who would come with an event of its own.
+    fn is_held_up(&self) -> bool {
+        let Some(fd) = self.fd.as_ref().filter(|_| !self.queue.is_empty()) else {
+            return false;
+        };
+        let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLOUT)];
+        let _left_out = poll(&mut fds, PollTimeout::ZERO);
+        let [fd] = fds;
+        let answer = fd.revents().unwrap_or(PollFlags::empty());
+        !answer.intersects(PollFlags::POLLHUP | PollFlags::POLLERR)
     }
 
     fn flush(&mut self) {
@@ -158,12 +177,15 @@ impl Report {
         sinks.events.flush();
     }
 
-    /// Whether the console has not taken all yet: somebody should try again soon.
+    /// After how long what the events port or the console has not taken should be tried again.
     #[must_use]
-    pub fn is_held_up(&self) -> bool {
-        let console = &self.0.borrow().console;
-        // Without a console there is nothing to try.
-        console.fd.is_some() && !console.queue.is_empty()
+    pub fn held_up(&self) -> Option<Duration> {
+        let sinks = self.0.borrow();
+        match (sinks.events.is_held_up(), sinks.console.is_held_up()) {
+            (true, _) => Some(EVENTS),
+            (false, true) => Some(CONSOLE),
+            (false, false) => None,
+        }
     }
 
     /// Tries again what the sinks did not take before.
@@ -303,7 +325,7 @@ mod tests {
             ..Sink::default()
         };
         let line = "0123456789\n";
-        let lines = 20_000;
+        let lines = 100_000;
         for _ in 0..lines {
             sink.push(line.to_owned());
         }
@@ -325,9 +347,25 @@ mod tests {
     }
 
     #[test]
+    fn who_is_full_is_tried_again_and_who_has_left_is_not() {
+        let (reading, writing) = nix::unistd::pipe2(OFlag::O_NONBLOCK).unwrap();
+        let mut sink = Sink {
+            fd: Some(writing),
+            ..Sink::default()
+        };
+        sink.push("taken\n".to_owned());
+        assert!(!sink.is_held_up());
+        while !sink.is_held_up() {
+            sink.push("0123456789\n".to_owned());
+        }
+        drop(reading);
+        assert!(!sink.is_held_up());
+    }
+
+    #[test]
     fn a_sink_that_takes_nothing_keeps_a_bounded_queue() {
         let mut sink = Sink::default();
-        for _ in 0..10_000 {
+        for _ in 0..100_000 {
             sink.push("0123456789\n".to_owned());
         }
         assert!(sink.queued <= QUEUE_BYTES);

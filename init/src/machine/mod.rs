@@ -53,9 +53,6 @@ pub(crate) use requests::bind;
 /// Control calls that wait for the loop at the most; further ones wait in their connections.
 const CALLS: usize = 16;
 
-/// How soon a console that took nothing is tried again.
-const CONSOLE: Duration = Duration::from_secs(1);
-
 /// So many events in a row, then a call that waits.
 const FAIR: u32 = 32;
 
@@ -253,8 +250,8 @@ impl Machine {
                 Some(event) = inbox.recv() => self.take(event),
                 () = until(self.supervisor.next_deadline()) => self.step(Event::Deadline),
                 Some(incoming) = calls.recv() => self.request(incoming),
-                // A console under XOFF: the flush below tries again.
-                () = tokio::time::sleep(CONSOLE), if self.shared.report.is_held_up() => {}
+                // A console under XOFF, a full events port: the flush below tries again.
+                () = held_up(self.shared.report.held_up()) => {}
             }
             self.shared.report.flush();
         }
@@ -307,6 +304,14 @@ impl Machine {
     pub(crate) fn end(&mut self, kind: Shutdown) {
         self.shared.reserve.release();
         self.ended = Some(kind);
+    }
+}
+
+/// Sleeps for so long; for ever without a reason.
+async fn held_up(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => pending().await,
     }
 }
 
