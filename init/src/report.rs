@@ -17,6 +17,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::unistd::write;
 use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
 
 use crate::clock::{boottime, millis};
 use crate::stage::Stage;
@@ -24,6 +26,8 @@ use crate::stage::Stage;
 /// At most this much is kept for a sink that does not take it now: what the boot of a thousand
 /// services says before the driver of the events port is there.
 const QUEUE_BYTES: usize = 512 * 1024;
+/// How long what is said waits for the loop to have done what it was doing.
+const GATHER: Duration = Duration::from_millis(1);
 /// The host empties the events port at its own pace, and nothing tells when.
 const EVENTS: Duration = Duration::from_millis(50);
 /// A console under XOFF may stay so for days.
@@ -33,7 +37,16 @@ const RECORD_BYTES: usize = 900;
 
 /// One owner of all sinks, shared by handle on PID 1's single thread.
 #[derive(Debug, Clone)]
-pub struct Report(Rc<RefCell<Sinks>>);
+pub struct Report(Rc<RefCell<Sinks>>, Rc<Notify>);
+
+/// When what is said is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    /// The boot's stages, the shutdown, the emergency: nobody else runs.
+    Now,
+    /// The loop runs: what is to be done goes before what is to be said of it.
+    Soon,
+}
 
 #[derive(Debug)]
 struct Sinks {
@@ -41,6 +54,7 @@ struct Sinks {
     kmsg: Sink,
     events: Sink,
     name_width: usize,
+    when: When,
 }
 
 /// A file descriptor in non-blocking mode with a bounded queue before it.
@@ -61,10 +75,12 @@ impl Sink {
         open(path, flags, Mode::empty()).ok()
     }
 
-    fn push(&mut self, line: String) {
+    fn push(&mut self, line: String, when: When) {
         self.queued += line.len();
         self.queue.push_back(line);
-        self.flush();
+        if when == When::Now {
+            self.flush();
+        }
         while self.queued > QUEUE_BYTES {
             match self.queue.pop_front() {
                 Some(dropped) => {
@@ -135,7 +151,8 @@ impl Sinks {
     fn log(&mut self, level: &str, text: &str) {
         for line in text.lines() {
             for piece in pieces(line, RECORD_BYTES) {
-                self.kmsg.push(format!("<{level}>orlop: {piece}\n"));
+                let record = format!("<{level}>orlop: {piece}\n");
+                self.kmsg.push(record, self.when);
             }
         }
     }
@@ -145,20 +162,58 @@ impl Report {
     /// No sink is open yet; what is said before is kept.
     #[must_use]
     pub fn new() -> Self {
-        Self(Rc::new(RefCell::new(Sinks {
-            console: Sink {
-                tell_dropped: Some(|bytes| format!("\r\n({bytes} bytes were dropped here)\r\n")),
-                ..Sink::default()
-            },
-            kmsg: Sink::default(),
-            events: Sink {
-                tell_dropped: Some(|bytes| {
-                    format!("\n{}\n", json!({"event": "dropped", "bytes": bytes}))
-                }),
-                ..Sink::default()
-            },
-            name_width: 14,
-        })))
+        Self(
+            Rc::new(RefCell::new(Sinks {
+                console: Sink {
+                    tell_dropped: Some(|bytes| {
+                        format!("\r\n({bytes} bytes were dropped here)\r\n")
+                    }),
+                    ..Sink::default()
+                },
+                kmsg: Sink::default(),
+                events: Sink {
+                    tell_dropped: Some(|bytes| {
+                        format!("\n{}\n", json!({"event": "dropped", "bytes": bytes}))
+                    }),
+                    ..Sink::default()
+                },
+                name_width: 14,
+                when: When::Now,
+            })),
+            Rc::default(),
+        )
+    }
+
+    /// Writes what is said while the loop runs, a moment later, as long as the future is polled: a
+    /// restart's launch does not wait for the lines that tell of it. Tries again what a sink did not take.
+    pub fn keep_writing(self) -> impl Future<Output = ()> {
+        self.0.borrow_mut().when = When::Soon;
+        self.write_soon()
+    }
+
+    async fn write_soon(self) {
+        loop {
+            self.1.notified().await;
+            sleep(GATHER).await;
+            self.flush();
+            while let Some(pause) = self.held_up() {
+                let _news_or_time = timeout(pause, self.1.notified()).await;
+                self.flush();
+            }
+        }
+    }
+
+    /// From now on what is said is written at once; what was said before follows.
+    pub fn write_at_once(&self) {
+        self.0.borrow_mut().when = When::Now;
+        self.flush();
+    }
+
+    /// Something was said.
+    fn said(&self) {
+        if self.0.borrow().when == When::Soon {
+            self.1.notify_one();
+        }
     }
 
     /// Opens the console and the kernel's log once `/dev` is there.
@@ -174,12 +229,13 @@ impl Report {
     pub fn open_events(&self, port: &Path) {
         let mut sinks = self.0.borrow_mut();
         sinks.events.fd = Sink::open(port);
-        sinks.events.flush();
+        drop(sinks);
+        self.flush();
+        self.said();
     }
 
     /// After how long what the events port or the console has not taken should be tried again.
-    #[must_use]
-    pub fn held_up(&self) -> Option<Duration> {
+    fn held_up(&self) -> Option<Duration> {
         let sinks = self.0.borrow();
         match (sinks.events.is_held_up(), sinks.console.is_held_up()) {
             (true, _) => Some(EVENTS),
@@ -209,17 +265,25 @@ impl Report {
     /// Only in the kernel's log.
     pub fn record(&self, text: &str) {
         self.0.borrow_mut().log("6", text);
+        self.said();
     }
 
     fn write(&self, level: &str, text: &str) {
         let mut sinks = self.0.borrow_mut();
-        sinks.console.push(format!("{text}\r\n"));
+        let when = sinks.when;
+        sinks.console.push(format!("{text}\r\n"), when);
         sinks.log(level, &strip_colours(text));
+        drop(sinks);
+        self.said();
     }
 
     /// One event for programs.
     pub fn event(&self, event: &Value) {
-        self.0.borrow_mut().events.push(format!("{event}\n"));
+        let mut sinks = self.0.borrow_mut();
+        let when = sinks.when;
+        sinks.events.push(format!("{event}\n"), when);
+        drop(sinks);
+        self.said();
     }
 
     /// A stage ended.
@@ -303,7 +367,7 @@ mod tests {
             fd: Sink::open(Path::new("/dev/full")),
             ..Sink::default()
         };
-        sink.push("refused with ENOSPC\n".to_owned());
+        sink.push("refused with ENOSPC\n".to_owned(), When::Now);
         assert_eq!((sink.queue.len(), sink.queued), (0, 0));
     }
 
@@ -327,7 +391,7 @@ mod tests {
         let line = "0123456789\n";
         let lines = 100_000;
         for _ in 0..lines {
-            sink.push(line.to_owned());
+            sink.push(line.to_owned(), When::Now);
         }
         let mut seen = vec![];
         let mut buffer = [0; 4096];
@@ -353,10 +417,10 @@ mod tests {
             fd: Some(writing),
             ..Sink::default()
         };
-        sink.push("taken\n".to_owned());
+        sink.push("taken\n".to_owned(), When::Now);
         assert!(!sink.is_held_up());
         while !sink.is_held_up() {
-            sink.push("0123456789\n".to_owned());
+            sink.push("0123456789\n".to_owned(), When::Now);
         }
         drop(reading);
         assert!(!sink.is_held_up());
@@ -366,7 +430,7 @@ mod tests {
     fn a_sink_that_takes_nothing_keeps_a_bounded_queue() {
         let mut sink = Sink::default();
         for _ in 0..100_000 {
-            sink.push("0123456789\n".to_owned());
+            sink.push("0123456789\n".to_owned(), When::Now);
         }
         assert!(sink.queued <= QUEUE_BYTES);
         assert_eq!(

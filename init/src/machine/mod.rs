@@ -135,9 +135,11 @@ pub async fn run(mut booted: Booted) -> ! {
     tokio::task::spawn_local(stage);
     screen::tell_left_out(&report, &findings, &machine.shared.broken);
     machine.follow_clock();
+    tokio::task::spawn_local(report.clone().keep_writing());
     machine.step(Event::Boot);
     report.stage(Stage::Supervise, boottime().saturating_sub(started), &[]);
     let kind = machine.turn(&mut inbox, &mut incoming).await;
+    report.write_at_once();
     shutdown::finish(&report, &reaper, kind).await
 }
 
@@ -250,10 +252,7 @@ impl Machine {
                 Some(event) = inbox.recv() => self.take(event),
                 () = until(self.supervisor.next_deadline()) => self.step(Event::Deadline),
                 Some(incoming) = calls.recv() => self.request(incoming),
-                // A console under XOFF, a full events port: the flush below tries again.
-                () = held_up(self.shared.report.held_up()) => {}
             }
-            self.shared.report.flush();
         }
     }
 
@@ -304,14 +303,6 @@ impl Machine {
     pub(crate) fn end(&mut self, kind: Shutdown) {
         self.shared.reserve.release();
         self.ended = Some(kind);
-    }
-}
-
-/// Sleeps for so long; for ever without a reason.
-async fn held_up(pause: Option<Duration>) {
-    match pause {
-        Some(pause) => tokio::time::sleep(pause).await,
-        None => pending().await,
     }
 }
 
