@@ -26,8 +26,8 @@ use crate::stage::Stage;
 /// At most this much is kept for a sink that does not take it now: what the boot of a thousand
 /// services says before the driver of the events port is there.
 const QUEUE_BYTES: usize = 512 * 1024;
-/// How long what is said waits for the loop to have done what it was doing.
-const GATHER: Duration = Duration::from_millis(1);
+/// How long what is said waits for what is to be done: a launch, to its first instruction.
+const GATHER: Duration = Duration::from_millis(5);
 /// The host empties the events port at its own pace, and nothing tells when.
 const EVENTS: Duration = Duration::from_millis(50);
 /// A console under XOFF may stay so for days.
