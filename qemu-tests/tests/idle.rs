@@ -28,9 +28,8 @@ fn wake_ups(witness: &mut Witness, seconds: u32) -> Result<u64> {
 fn pid_1_does_not_wake_up_for_fifty_idle_services() {
     let vm = boot().unwrap();
     let mut witness = vm.witness().unwrap();
-    // What loads after the boot and what is still said of it ends some day.
-    // A run of 10 s clears the record of each service: one more wake-up.
-    let settled = (0..6).any(|_| wake_ups(&mut witness, 12).unwrap() == 0);
-    assert!(settled, "PID 1 never came to rest");
-    assert_eq!(wake_ups(&mut witness, 30).unwrap(), 0);
+    // What loads after the boot ends some day, and a run of 10 s clears the record of each service:
+    // one more wake-up. Whatever comes again and again would be in each half minute.
+    let slept = (0..5).any(|_| wake_ups(&mut witness, 30).unwrap() == 0);
+    assert!(slept, "PID 1 never slept for half a minute");
 }
