@@ -39,7 +39,11 @@ fn boot() -> Result<Vm> {
     let more = format!("isolation = \"privileged\"\n{SHORT}");
     let machine = MachineBuilder::with(&["gateway", "log"])?
         .main_service("writer", WRITER, &more)
-        .shell_service("other", "exec busybox sleep 1000000", "")
+        .shell_service(
+            "other",
+            "exec busybox sleep 1000000",
+            "devices = [\"/dev/vdc:/dev/vdc:r\"]\n",
+        )
         .witness();
     let vm = with_disk(machine)?.boot()?;
     vm.wait_boot()?;
