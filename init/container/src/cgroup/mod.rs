@@ -3,6 +3,7 @@
 //! All of these are files of cgroupfs: no call waits for a disk.
 
 mod events;
+mod limits;
 
 use std::cell::RefCell;
 use std::fs;
@@ -12,43 +13,11 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-use orlop_config::{OomPolicy, Service};
 
 use crate::devices::{DeviceError, DeviceFilter, DeviceRules};
 use crate::private_proc::PrivateProc;
 pub use events::EventsFile;
-
-/// A cgroup controller that Orlop uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Controller {
-    /// `memory.max`, `memory.oom.group`.
-    Memory,
-    /// `cpu.max`.
-    Cpu,
-    /// `pids.max`.
-    Pids,
-}
-
-impl Controller {
-    const fn name(self) -> &'static str {
-        match self {
-            Controller::Memory => "memory",
-            Controller::Cpu => "cpu",
-            Controller::Pids => "pids",
-        }
-    }
-}
-
-/// One file to write in a new cgroup.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limit {
-    /// Whose file it is; `None` for what is written only where the file is there for others' sake.
-    pub controller: Option<Controller>,
-    /// The file's name.
-    pub file: &'static str,
-    /// What is written.
-    pub value: String,
-}
+pub use limits::{Controller, Limit, plan_limits};
 
 /// What went wrong with a cgroup.
 #[derive(Debug, thiserror::Error)]
@@ -103,48 +72,6 @@ pub enum CgroupError {
         /// rmdir(2)'s.
         source: io::Error,
     },
-}
-
-/// The limits of a service: only those that differ from the kernel's default.
-#[must_use]
-pub fn plan_limits(service: &Service) -> Vec<Limit> {
-    let mut limits = Vec::new();
-    let mut limit = |controller, file, value| {
-        limits.push(Limit {
-            controller: Some(controller),
-            file,
-            value,
-        });
-    };
-    if let Some(bytes) = service.mem_limit {
-        limit(Controller::Memory, "memory.max", bytes.to_string());
-    }
-    match service.supervision.oom_policy {
-        OomPolicy::Continue => {}
-        // The kernel's default, written so that the controller is on and counts.
-        OomPolicy::Stop => limit(Controller::Memory, "memory.oom.group", "0".to_owned()),
-        OomPolicy::Kill => limit(Controller::Memory, "memory.oom.group", "1".to_owned()),
-    }
-    if let Some(thousandths) = service.milli_cpus {
-        let micros = thousandths.saturating_mul(CPU_PERIOD_US) / 1000;
-        limit(
-            Controller::Cpu,
-            "cpu.max",
-            format!("{} {CPU_PERIOD_US}", micros.max(CPU_LEAST_US)),
-        );
-    }
-    if let Some(count) = service.pids_limit {
-        limit(Controller::Pids, "pids.max", count.to_string());
-    }
-    if service.mem_limit.is_none() && service.supervision.oom_policy == OomPolicy::Continue {
-        // Killed process by process it would take the place of each, while all others starve.
-        limits.push(Limit {
-            controller: None,
-            file: "memory.oom.group",
-            value: "1".to_owned(),
-        });
-    }
-    limits
 }
 
 /// Makes the controllers usable in the children of `base`. What `base`'s parents need is the
@@ -435,10 +362,6 @@ fn write(path: PathBuf, value: &str) -> Result<(), CgroupError> {
 
 const EVENTS: &str = "cgroup.events";
 const MEMORY_EVENTS: &str = "memory.events.local";
-
-const CPU_PERIOD_US: u64 = 100_000;
-/// The kernel refuses a quota below 1 ms.
-const CPU_LEAST_US: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {
