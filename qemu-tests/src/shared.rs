@@ -35,6 +35,16 @@ impl Shared {
             Err(reason) => Err(reason.clone()),
         }
     }
+
+    /// The machine of [`Shared::hold`], once its boot is complete.
+    ///
+    /// # Errors
+    /// As [`Shared::hold`] and [`Vm::wait_boot`].
+    pub fn hold_booted(&self) -> Result<Held<'_>> {
+        let vm = self.hold().map_err(anyhow::Error::msg)?;
+        vm.wait_boot()?;
+        Ok(vm)
+    }
 }
 
 impl Deref for Held<'_> {

@@ -212,6 +212,26 @@ impl Vm {
         }
     }
 
+    /// What `ps` says of a service now.
+    ///
+    /// # Errors
+    /// As [`Vm::wait_ps`], when there is no such service.
+    pub fn status(&self, service: &str) -> Result<Value> {
+        self.wait_ps(service, |_| true)
+    }
+
+    /// Where among [`Vm::events`] a service first came to a state.
+    ///
+    /// # Errors
+    /// When it never did, with all events.
+    pub fn place(&self, service: &str, state: &str) -> Result<usize> {
+        let events = self.events();
+        let is_it =
+            |event: &Value| text(event, "service") == service && text(event, "state") == state;
+        let found = events.iter().position(is_it);
+        found.with_context(|| format!("{service} {state} in {events:?}"))
+    }
+
     /// The workstation's port that leads to `port` of the machine.
     ///
     /// # Errors

@@ -1,15 +1,10 @@
 //! What runs once, what runs by a schedule, what runs several times, what waits for the machine;
 //! and what runs out of memory.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
 use std::sync::LazyLock;
 
 use anyhow::Result;
-use orlop_qemu_tests::{Held, MachineBuilder, Shared, Vm};
+use orlop_qemu_tests::{MachineBuilder, Shared, Vm};
 use serde_json::Value;
 
 static MACHINE: LazyLock<Shared> = LazyLock::new(|| Shared::new(boot()));
@@ -67,41 +62,22 @@ fn boot() -> Result<Vm> {
         .boot()
 }
 
-fn machine() -> Held<'static> {
-    let vm = MACHINE.hold().unwrap();
-    vm.wait_boot().unwrap();
-    vm
-}
-
-fn of(vm: &Vm, name: &str) -> Value {
-    vm.wait_ps(name, |_| true).unwrap()
-}
-
-fn place(events: &[Value], name: &str, state: &str) -> usize {
-    let of_it = |event: &Value| event["service"] == name && event["state"] == state;
-    events
-        .iter()
-        .position(of_it)
-        .unwrap_or_else(|| panic!("{name} {state} in {events:?}"))
-}
-
 #[test]
 fn a_oneshot_is_up_once_it_has_ended_with_success() {
-    let vm = machine();
+    let vm = MACHINE.hold_booted().unwrap();
     vm.wait_service("prepared", "up").unwrap();
     vm.wait_service("done", "up").unwrap();
-    let events = vm.events();
-    assert!(place(&events, "prepare", "up") < place(&events, "prepared", "starting"));
-    let prepare = of(&vm, "prepare");
+    assert!(vm.place("prepare", "up").unwrap() < vm.place("prepared", "starting").unwrap());
+    let prepare = vm.status("prepare").unwrap();
     assert_eq!(prepare["state"], "up");
     assert_eq!(prepare["pid"], Value::Null);
-    assert_eq!(of(&vm, "once")["state"], "down");
-    assert_eq!(of(&vm, "once")["restarts"], 0);
+    assert_eq!(vm.status("once").unwrap()["state"], "down");
+    assert_eq!(vm.status("once").unwrap()["restarts"], 0);
 }
 
 #[test]
 fn a_schedule_runs_again_and_again_and_says_when() {
-    let vm = machine();
+    let vm = MACHINE.hold_booted().unwrap();
     let ran = |wanted: usize| {
         let wanted = move |events: &[Value]| {
             let starts = events
@@ -117,7 +93,7 @@ fn a_schedule_runs_again_and_again_and_says_when() {
         .unwrap()
     };
     ran(3);
-    let tick = of(&vm, "tick");
+    let tick = vm.status("tick").unwrap();
     if tick["state"] == "down" {
         assert!(tick["next_run_in_ms"].as_u64().unwrap() <= 2000, "{tick}");
     }
@@ -135,18 +111,18 @@ fn a_schedule_runs_again_and_again_and_says_when() {
 
 #[test]
 fn three_replicas_have_names_and_answer_to_one() {
-    let vm = machine();
+    let vm = MACHINE.hold_booted().unwrap();
     for index in 1..=3 {
         let name = format!("web-{index}");
         vm.wait_service(&name, "up").unwrap();
         vm.log_until(&name, &format!("I am {index}, {name}"))
             .unwrap();
-        assert_eq!(of(&vm, &name)["replica_of"], "web");
+        assert_eq!(vm.status(&name).unwrap()["replica_of"], "web");
     }
     let mark = vm.mark();
     vm.orlop(&["stop", "web"]).unwrap();
     for index in 1..=3 {
-        assert_eq!(of(&vm, &format!("web-{index}"))["state"], "down");
+        assert_eq!(vm.status(&format!("web-{index}")).unwrap()["state"], "down");
     }
     vm.orlop(&["start", "web"]).unwrap();
     for index in 1..=3 {
@@ -159,18 +135,18 @@ fn three_replicas_have_names_and_answer_to_one() {
 
 #[test]
 fn what_needs_the_network_starts_with_the_address() {
-    let vm = machine();
+    let vm = MACHINE.hold_booted().unwrap();
     vm.wait_service("online", "up").unwrap();
     let events = vm.events();
     let address = events
         .iter()
         .position(|event| event["event"] == "network")
         .unwrap();
-    let starting = place(&events, "online", "starting");
+    let starting = vm.place("online", "starting").unwrap();
     // The address is told by the owner of the network right before it says that it is there.
     assert!(starting > address, "{events:?}");
     vm.wait_service("path", "up").unwrap();
-    let device = of(&vm, "device");
+    let device = vm.status("device").unwrap();
     assert_eq!(device["state"], "waiting");
     let cause = device["cause"].as_str().unwrap();
     assert!(cause.contains("/dev/vportless"), "{cause}");
@@ -178,11 +154,11 @@ fn what_needs_the_network_starts_with_the_address() {
 
 #[test]
 fn what_comes_later_is_noticed_while_somebody_waits_for_it() {
-    let vm = machine();
-    let late = of(&vm, "late");
+    let vm = MACHINE.hold_booted().unwrap();
+    let late = vm.status("late").unwrap();
     assert_eq!(late["state"], "waiting");
     // No time service runs here: the kernel does not hold its clock for right.
-    let clock = of(&vm, "clock");
+    let clock = vm.status("clock").unwrap();
     assert_eq!(clock["state"], "waiting");
     assert!(clock["cause"].as_str().unwrap().contains("time"), "{clock}");
     let mut witness = vm.witness().unwrap();
@@ -203,8 +179,8 @@ fn what_comes_later_is_noticed_while_somebody_waits_for_it() {
 
 #[test]
 fn a_jump_of_the_clock_brings_a_schedule_forward() {
-    let vm = machine();
-    assert_eq!(of(&vm, "yearly")["state"], "down");
+    let vm = MACHINE.hold_booted().unwrap();
+    assert_eq!(vm.status("yearly").unwrap()["state"], "down");
     let mut witness = vm.witness().unwrap();
     // New Year's Day of 2040, two seconds before three in the morning, UTC.
     witness.run("date -u -s @2208999598").unwrap();
@@ -217,11 +193,11 @@ fn a_jump_of_the_clock_brings_a_schedule_forward() {
 
 #[test]
 fn edge_21_a_kill_for_want_of_memory_is_named() {
-    let vm = machine();
+    let vm = MACHINE.hold_booted().unwrap();
     let event = vm.wait_service("greedy", "failed").unwrap();
     let cause = event["cause"].as_str().unwrap();
     assert!(cause.contains("memory"), "{cause}");
-    assert_eq!(of(&vm, "greedy")["oom_kills"], 1);
+    assert_eq!(vm.status("greedy").unwrap()["oom_kills"], 1);
     // Only a child was killed: the service goes on, and the kill is counted.
     vm.wait_service("hungry", "up").unwrap();
     let hungry = vm.wait_ps("hungry", |info| info["oom_kills"] == 1).unwrap();

@@ -1,14 +1,9 @@
 //! A service is up when it says so: sd_notify, a line on a descriptor; a watchdog; who may speak.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test fails by panicking"
-)]
 
 use std::sync::LazyLock;
 
 use anyhow::Result;
-use orlop_qemu_tests::{Held, MachineBuilder, Shared, Vm};
+use orlop_qemu_tests::{MachineBuilder, Shared, Vm};
 use serde_json::Value;
 
 /// Debian's systemd-notify waits until PID 1 has closed the descriptor that it sends along
@@ -76,40 +71,24 @@ fn boot() -> Result<Vm> {
         .boot()
 }
 
-fn machine() -> Held<'static> {
-    let vm = MACHINE.hold().unwrap();
-    vm.wait_boot().unwrap();
-    vm
-}
-
-fn of(vm: &Vm, name: &str) -> Value {
-    vm.wait_ps(name, |_| true).unwrap()
-}
-
-fn place(events: &[Value], name: &str, state: &str) -> usize {
-    let of_it = |event: &Value| event["service"] == name && event["state"] == state;
-    events
-        .iter()
-        .position(of_it)
-        .unwrap_or_else(|| panic!("{name} {state} in {events:?}"))
-}
-
 #[test]
 fn up_comes_with_ready_and_dependents_wait_for_it() {
-    let vm = machine();
+    let vm = MACHINE.hold_booted().unwrap();
     vm.wait_service("after", "up").unwrap();
     vm.wait_service("afterline", "up").unwrap();
-    let events = vm.events();
-    assert!(place(&events, "speaks", "up") < place(&events, "after", "starting"));
-    assert!(place(&events, "line", "up") < place(&events, "afterline", "starting"));
+    assert!(vm.place("speaks", "up").unwrap() < vm.place("after", "starting").unwrap());
+    assert!(vm.place("line", "up").unwrap() < vm.place("afterline", "starting").unwrap());
     // Both statements came through, and the barrier was answered each time.
     vm.log_until("speaks", "said").unwrap();
-    assert_eq!(of(&vm, "speaks")["status_text"], "serving 3 clients");
+    assert_eq!(
+        vm.status("speaks").unwrap()["status_text"],
+        "serving 3 clients"
+    );
 }
 
 #[test]
 fn who_never_says_that_it_is_ready_has_failed_in_time() {
-    let vm = machine();
+    let vm = MACHINE.hold_booted().unwrap();
     let event = vm.wait_service("mute", "failed").unwrap();
     let cause = event["cause"].as_str().unwrap();
     assert!(cause.contains("2 s"), "{cause}");
@@ -120,7 +99,7 @@ fn who_never_says_that_it_is_ready_has_failed_in_time() {
 
 #[test]
 fn edge_17_who_ends_before_ready_has_broken_the_protocol() {
-    let vm = machine();
+    let vm = MACHINE.hold_booted().unwrap();
     let event = vm.wait_service("quits", "failed").unwrap();
     let cause = event["cause"].as_str().unwrap();
     assert!(cause.contains("before it was ready"), "{cause}");
@@ -128,10 +107,10 @@ fn edge_17_who_ends_before_ready_has_broken_the_protocol() {
 
 #[test]
 fn edge_29_31_the_main_process_is_who_the_service_says_and_its_own() {
-    let vm = machine();
+    let vm = MACHINE.hold_booted().unwrap();
     vm.wait_service("names", "up").unwrap();
     vm.log_until("names", "before").unwrap();
-    let launched = of(&vm, "names")["pid"].as_u64().unwrap();
+    let launched = vm.status("names").unwrap()["pid"].as_u64().unwrap();
     let up = vm.wait_service("names", "up").unwrap();
     // The three before it named nobody.
     assert_eq!(up["pid"].as_u64().unwrap(), launched);
@@ -147,7 +126,7 @@ fn edge_29_31_the_main_process_is_who_the_service_says_and_its_own() {
 
 #[test]
 fn a_watchdog_that_hears_nothing_restarts() {
-    let vm = machine();
+    let vm = MACHINE.hold_booted().unwrap();
     vm.log_until("dog", "hangs").unwrap();
     let barked = vm
         .wait_event("the watchdog's end of dog", |event| {
@@ -158,7 +137,7 @@ fn a_watchdog_that_hears_nothing_restarts() {
     assert_ne!(barked["state"], "up");
     // Six pings half a second apart kept it up for longer than the watchdog's time.
     let events = vm.events();
-    let up = &events[place(&events, "dog", "up")]["uptime_ms"];
+    let up = &events[vm.place("dog", "up").unwrap()]["uptime_ms"];
     let lived = barked["uptime_ms"].as_u64().unwrap() - up.as_u64().unwrap();
     assert!(lived >= 4000, "{lived} ms");
     vm.wait_event("dog's restart", |event| {

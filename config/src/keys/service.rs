@@ -127,7 +127,7 @@ pub(super) const PROGRAM: &[Row] = &[
         "cap_add",
         "list of capabilities, or `ALL`",
         "empty",
-        "Capabilities on top of those of `isolation`.",
+        "Capabilities on top of those of `isolation`; a user who is not root holds no others.",
         "cap_add = [\"NET_ADMIN\"]",
     ),
     key(
