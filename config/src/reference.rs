@@ -210,10 +210,11 @@ fn key_table(page: &mut String, section: Section) {
     page.push_str("| key | type | default | what | example |\n|---|---|---|---|---|\n");
     for (Key { name, example, .. }, column) in supported {
         let Column {
-            kind,
+            shape,
             default,
             about,
         } = column;
+        let kind = shape.words();
         let _ = writeln!(
             page,
             "| `{name}` | {kind} | {default} | {about} | `{example}` |"

@@ -1,46 +1,47 @@
 //! The keys of `build`.
 
-use super::{Table, key, not_yet, table};
+use super::{Section, Shape, Table, form, key, not_yet, table};
+use crate::PROGRAMS;
 
 pub(super) const BUILD: Table = table!(&[
     key(
         "debian",
-        "list of package names",
+        Shape::List(&Shape::Text(&form::PACKAGE)),
         "empty",
         "Debian packages, with all that they depend on.",
         "debian = [\"nginx-light\"]",
     ),
     key(
         "suite",
-        "text",
+        Shape::Text(&form::SUITE),
         "`bookworm`",
         "The Debian suite that the packages are from.",
         "suite = \"bookworm\"",
     ),
     key(
         "files",
-        "table of `\"source\" = \"/path\"`",
+        Shape::Named(&form::SOURCE, &Shape::Text(&form::PATH)),
         "empty",
         "Files and folders of the service's folder that go into the image.",
         "files = { \"app.conf\" = \"/etc/app.conf\" }",
     ),
     key(
         "programs",
-        "list",
+        Shape::List(&Shape::Choice(&PROGRAMS)),
         "empty",
         "First-party programs: `dhcp`, `log`, `gateway`, `console`, `orlop`; each becomes `/usr/bin/<name>`.",
         "programs = [\"orlop\"]",
     ),
     key(
         "users",
-        "table of users",
+        Shape::Named(&form::ACCOUNT, &Shape::Table(Section::BuildUser)),
         "empty",
         "Users (with a group of the same name and id) that the image gets.",
         "users = { app = { uid = 100, home = \"/var/lib/app\" } }",
     ),
     key(
         "directories",
-        "table of `\"/path\" = \"user:group mode\"`",
+        Shape::Named(&form::PATH, &Shape::Text(&form::OWNER)),
         "empty",
         "Directories that the image gets, with owner and mode.",
         "directories = { \"/var/lib/app\" = \"app:app 0755\" }",
@@ -100,21 +101,21 @@ const FROM_PACKAGES: &str = "an image is made of packages and files: write debia
 pub(super) const BUILD_USER: Table = table!(&[
     key(
         "uid",
-        "number, 1 to 65534",
+        Shape::Whole(1, 65534),
         "–",
         "The user's id, and the id of the group of the same name.",
         "uid = 100",
     ),
     key(
         "home",
-        "absolute path",
+        Shape::Text(&form::PATH),
         "`/nonexistent`",
         "The home directory; not created by this.",
         "home = \"/var/lib/app\"",
     ),
     key(
         "shell",
-        "absolute path",
+        Shape::Text(&form::PATH),
         "`/usr/sbin/nologin`",
         "The login shell.",
         "shell = \"/usr/sbin/nologin\"",

@@ -1,34 +1,46 @@
 //! The keys of `system.toml`.
 
-use super::{Table, key, not_yet, refused, table};
+use super::{Section, Shape, Table, form, key, not_yet, refused, table};
 
 pub(super) const SYSTEM: Table = table!(&[
     key(
         "hostname",
-        "text",
+        Shape::Text(&form::HOSTNAME),
         "`orlop`",
         "The machine's host name.",
         "hostname = \"orlop\"",
     ),
-    key("kernel", "table", "–", "See `[kernel]` below.", "[kernel]"),
+    key(
+        "kernel",
+        Shape::Table(Section::Kernel),
+        "–",
+        "See `[kernel]` below.",
+        "[kernel]"
+    ),
     key(
         "network",
-        "table",
+        Shape::Table(Section::Network),
         "–",
         "See `[network]` below.",
         "[network]",
     ),
-    key("access", "table", "–", "See `[access]` below.", "[access]"),
+    key(
+        "access",
+        Shape::Table(Section::Access),
+        "–",
+        "See `[access]` below.",
+        "[access]"
+    ),
     key(
         "sysctls",
-        "table of `\"name\" = value`",
+        Shape::Named(&form::SYSCTL, &Shape::TextOrNumber(&form::TEXT)),
         "empty",
         "Kernel settings on top of the hardening defaults.",
         "[sysctls] with \"net.core.somaxconn\" = 4096",
     ),
     key(
         "volumes",
-        "table of tables",
+        Shape::Named(&form::VOLUME_NAME, &Shape::Table(Section::Volume)),
         "empty",
         "The volumes that services may use, each `[volumes.<name>]`.",
         "[volumes.data]",
@@ -55,21 +67,21 @@ pub(super) const SYSTEM: Table = table!(&[
 pub(super) const KERNEL: Table = table!(&[
     key(
         "debian",
-        "package name",
+        Shape::Text(&form::PACKAGE),
         "`linux-image-cloud-amd64`",
         "The Debian package of the kernel.",
         "debian = \"linux-image-cloud-amd64\"",
     ),
     key(
         "suite",
-        "text",
+        Shape::Text(&form::SUITE),
         "`bookworm`",
         "The Debian suite that it is from.",
         "suite = \"bookworm\"",
     ),
     key(
         "cmdline",
-        "text",
+        Shape::Text(&form::TEXT),
         "empty",
         "Added to the kernel's command line.",
         "cmdline = \"quiet\"",
@@ -79,28 +91,28 @@ pub(super) const KERNEL: Table = table!(&[
 pub(super) const NETWORK: Table = table!(&[
     key(
         "dhcp",
-        "true or false",
+        Shape::Boolean,
         "`true`",
         "Whether links that `links` does not name get their address by DHCP.",
         "dhcp = false",
     ),
     key(
         "dns",
-        "list of IPv4 addresses",
+        Shape::List(&Shape::Text(&form::IPV4)),
         "those of the DHCP lease",
         "The resolvers.",
         "dns = [\"192.0.2.53\"]",
     ),
     key(
         "pool",
-        "IPv4 network",
+        Shape::Text(&form::IPV4_NETWORK),
         "`172.29.0.0/16`",
         "The network of the bridge that services are on; its first address is the machine's.",
         "pool = \"172.29.0.0/16\"",
     ),
     key(
         "links",
-        "table of tables",
+        Shape::Named(&form::LINK, &Shape::Table(Section::Link)),
         "empty",
         "Network links by name, each `[network.links.<name>]`.",
         "[network.links.eth0]",
@@ -110,28 +122,28 @@ pub(super) const NETWORK: Table = table!(&[
 pub(super) const LINK: Table = table!(&[
     key(
         "dhcp",
-        "true or false",
+        Shape::Boolean,
         "`true` unless `addresses` is given",
         "Whether the link gets its address by DHCP.",
         "dhcp = false",
     ),
     key(
         "addresses",
-        "list of `address/prefix`",
+        Shape::List(&Shape::Text(&form::INTERFACE_ADDRESS)),
         "empty",
         "Static IPv4 addresses.",
         "addresses = [\"192.0.2.10/24\"]",
     ),
     key(
         "gateway",
-        "IPv4 address",
+        Shape::Text(&form::IPV4),
         "–",
         "The default route.",
         "gateway = \"192.0.2.1\"",
     ),
     key(
         "mtu",
-        "number, 576 to 65535",
+        Shape::Whole(576, 65535),
         "the link's own",
         "The largest packet in bytes.",
         "mtu = 1500",
@@ -140,7 +152,7 @@ pub(super) const LINK: Table = table!(&[
 
 pub(super) const ACCESS: Table = table!(&[key(
     "console",
-    "`shell` or `off`",
+    Shape::Choice(&["shell", "off"]),
     "`shell`",
     "What the serial console offers: a shell without a password, or nothing. The emergency shell follows it.",
     "console = \"off\"",

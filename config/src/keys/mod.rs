@@ -3,9 +3,13 @@
 
 mod build;
 mod compose;
+mod form;
 mod machine;
 mod service;
+mod shape;
 mod supervision;
+
+pub use shape::{Form, Shape};
 
 use crate::nearest::nearest;
 
@@ -23,8 +27,8 @@ pub struct Key {
 /// What the reference page says of a supported key besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Column {
-    /// Its type as shown to people.
-    pub kind: &'static str,
+    /// What may stand as its value.
+    pub shape: Shape,
     /// Its default as shown to people; `–` for none.
     pub default: &'static str,
     /// What it does, one line.
@@ -326,7 +330,7 @@ pub(crate) fn belongs_to_the_file(section: Section, name: &str) -> bool {
 /// A key that may be written.
 const fn key(
     name: &'static str,
-    kind: &'static str,
+    shape: Shape,
     default: &'static str,
     about: &'static str,
     example: &'static str,
@@ -338,7 +342,7 @@ const fn key(
             support: Support::Supported,
         },
         column: Column {
-            kind,
+            shape,
             default,
             about,
         },
@@ -363,7 +367,7 @@ const fn other(name: &'static str, support: Support) -> Row {
             support,
         },
         column: Column {
-            kind: "",
+            shape: Shape::Boolean,
             default: "",
             about: "",
         },

@@ -53,6 +53,14 @@ const NAMES: [&str; 41] = [
     "CHECKPOINT_RESTORE",
 ];
 
+/// Every name, and the word for all of them: what `cap_add` and `cap_drop` take.
+pub(crate) const CAPABILITIES_AND_ALL: [&str; 42] = {
+    let mut words = ["ALL"; 42];
+    let (names, _) = words.split_at_mut(NAMES.len());
+    names.copy_from_slice(&NAMES);
+    words
+};
+
 /// Docker's default list (moby, `oci/defaults.go`): what `baseline` holds.
 const BASELINE: [u8; 14] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 27, 29, 31];
 

@@ -6,6 +6,7 @@ mod signal;
 
 use std::fmt;
 
+pub(crate) use capability::CAPABILITIES_AND_ALL;
 pub use capability::Capability;
 pub(crate) use grant::GRANTS;
 pub use grant::Grant;
