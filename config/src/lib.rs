@@ -24,7 +24,7 @@ pub use audit::{Allowance, Reach, audit};
 pub use check::{Checked, Content, MOST_SERVICES, Sources, check};
 pub use cron::Cron;
 pub use diagnostic::{Diagnostic, Severity, SourceFile};
-pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkConfig};
+pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkConfig, Watchdog};
 pub use nearest::nearest;
 pub use reference::reference_markdown;
 pub use service::{

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::VolumeName;
 
@@ -16,6 +18,8 @@ pub struct Machine {
     pub network: NetworkConfig,
     /// `[access]`.
     pub access: Access,
+    /// `[watchdog]`; none without its `timeout`.
+    pub watchdog: Option<Watchdog>,
     /// `[sysctls]`: `"net.core.somaxconn" = 4096`; on top of the hardening defaults.
     pub sysctls: BTreeMap<String, String>,
     /// `[volumes.<name>]`: declared volumes.
@@ -31,6 +35,19 @@ pub struct Kernel {
     pub suite: String,
     /// `cmdline`: appended to the kernel's command line; default empty.
     pub cmdline: String,
+    /// `modules`: loaded at boot, underscores for hyphens.
+    pub modules: Vec<String>,
+    /// `blacklist`: not loaded for a device, underscores for hyphens.
+    pub blacklist: Vec<String>,
+}
+
+/// `[watchdog]`: a device that resets the machine when PID 1 does not move any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watchdog {
+    /// `timeout`: whole seconds, at least two.
+    pub timeout: Duration,
+    /// `device`: default `/dev/watchdog`.
+    pub device: PathBuf,
 }
 
 /// `[network]`.
@@ -84,6 +101,8 @@ impl Default for Machine {
                 debian: "linux-image-cloud-amd64".to_owned(),
                 suite: "bookworm".to_owned(),
                 cmdline: String::new(),
+                modules: Vec::new(),
+                blacklist: Vec::new(),
             },
             network: NetworkConfig {
                 dhcp: true,
@@ -92,6 +111,7 @@ impl Default for Machine {
                 links: BTreeMap::new(),
             },
             access: Access::default(),
+            watchdog: None,
             sysctls: BTreeMap::new(),
             volumes: BTreeSet::new(),
         }

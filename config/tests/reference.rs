@@ -57,6 +57,7 @@ fn messages(section: Section, line: &str) -> Vec<String> {
         Section::Network => format!("[network]\n{line}"),
         Section::Link => format!("[network.links.eth0]\n{line}"),
         Section::Access => format!("[access]\n{line}"),
+        Section::Watchdog => format!("[watchdog]\n{line}"),
         Section::Volume => format!("[volumes.data]\n{line}"),
     };
     let of_the_machine = [
@@ -65,6 +66,7 @@ fn messages(section: Section, line: &str) -> Vec<String> {
         Section::Network,
         Section::Link,
         Section::Access,
+        Section::Watchdog,
         Section::Volume,
     ];
     let path = "file.toml".to_owned();

@@ -72,6 +72,10 @@ pub(super) const PORT: Form = form(
     "`[ip:]host:container[/udp]`, ranges too",
     "^([0-9.]+:)?[0-9]+(-[0-9]+)?:[0-9]+(-[0-9]+)?(/(tcp|udp))?$",
 );
+/// The name of a kernel module.
+pub(super) const MODULE: Form = form("module", "modules", "^[A-Za-z0-9_-]{1,55}$");
+/// A device node.
+pub(super) const DEVICE_NODE: Form = form("path below `/dev`", "paths below `/dev`", "^/");
 /// An entry of `devices`.
 pub(super) const DEVICE: Form = form(
     "`/dev/node[:/dev/target][:rw]`",

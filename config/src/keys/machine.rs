@@ -32,6 +32,13 @@ pub(super) const SYSTEM: Table = table!(&[
         "[access]"
     ),
     key(
+        "watchdog",
+        Shape::Table(Section::Watchdog),
+        "–",
+        "See `[watchdog]` below.",
+        "[watchdog] with timeout = \"30s\"",
+    ),
+    key(
         "sysctls",
         Shape::Named(&form::SYSCTL, &Shape::TextOrNumber(&form::TEXT)),
         "empty",
@@ -85,6 +92,37 @@ pub(super) const KERNEL: Table = table!(&[
         "empty",
         "Added to the kernel's command line.",
         "cmdline = \"quiet\"",
+    ),
+    key(
+        "modules",
+        Shape::List(&Shape::Text(&form::MODULE)),
+        "empty",
+        "Kernel modules that are loaded at boot beside those that the machine itself and its devices need.",
+        "modules = [\"softdog\"]",
+    ),
+    key(
+        "blacklist",
+        Shape::List(&Shape::Text(&form::MODULE)),
+        "empty",
+        "Kernel modules that are not loaded for the sake of a device (`modprobe.d(5)`).",
+        "blacklist = [\"vmxnet3\"]",
+    ),
+]);
+
+pub(super) const WATCHDOG: Table = table!(&[
+    key(
+        "timeout",
+        Shape::Text(&form::DURATION),
+        "–: no watchdog",
+        "The hardware resets the machine when PID 1 has not moved for so long, 2s at the least; also while it ends.",
+        "timeout = \"30s\"",
+    ),
+    key(
+        "device",
+        Shape::Text(&form::DEVICE_NODE),
+        "`/dev/watchdog`",
+        "The watchdog's device; a machine without one can have the kernel's own: `[kernel] modules = [\"softdog\"]`.",
+        "device = \"/dev/watchdog1\"",
     ),
 ]);
 

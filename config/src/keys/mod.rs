@@ -150,13 +150,15 @@ pub enum Section {
     Link,
     /// `[access]`.
     Access,
+    /// `[watchdog]`.
+    Watchdog,
     /// `[volumes.<name>]`.
     Volume,
 }
 
 impl Section {
     /// Every section, in the order of the reference page.
-    pub const ALL: [Section; 15] = [
+    pub const ALL: [Section; 16] = [
         Section::Service,
         Section::Build,
         Section::BuildUser,
@@ -171,6 +173,7 @@ impl Section {
         Section::Network,
         Section::Link,
         Section::Access,
+        Section::Watchdog,
         Section::Volume,
     ];
 
@@ -192,6 +195,7 @@ impl Section {
             Section::Network => "[network]",
             Section::Link => "[network.links.<name>]",
             Section::Access => "[access]",
+            Section::Watchdog => "[watchdog]",
             Section::Volume => "[volumes.<name>]",
         }
     }
@@ -224,6 +228,7 @@ impl Section {
             Section::Network => machine::NETWORK,
             Section::Link => machine::LINK,
             Section::Access => machine::ACCESS,
+            Section::Watchdog => machine::WATCHDOG,
             Section::Volume => machine::VOLUME,
         }
     }
@@ -278,6 +283,8 @@ const ALSO_KNOWN_AS: &[(&str, &str)] = &[
     ("timer", "schedule"),
     ("ready", "readiness"),
     ("watchdog_sec", "watchdog"),
+    ("runtime_watchdog_sec", "timeout"),
+    ("watchdog_device", "device"),
     ("health_cmd", "healthcheck"),
     ("exec_start", "command"),
     ("on_calendar", "schedule"),
@@ -319,9 +326,12 @@ fn other_word(section: Section, name: &str) -> Option<&'static Key> {
 pub(crate) fn belongs_to_the_file(section: Section, name: &str) -> bool {
     let file = match section {
         Section::Service | Section::System => return false,
-        Section::Kernel | Section::Network | Section::Link | Section::Access | Section::Volume => {
-            Section::System
-        }
+        Section::Kernel
+        | Section::Network
+        | Section::Link
+        | Section::Access
+        | Section::Watchdog
+        | Section::Volume => Section::System,
         _ => Section::Service,
     };
     other_word(section, name).is_none() && supported(file).any(|key| key.name == name)

@@ -1,7 +1,10 @@
 //! `system.toml`: what is wrong falls back to its default, the rest is used.
 
+mod kernel;
 mod network;
+mod watchdog;
 
+pub(in crate::parse) use kernel::{package, suite};
 pub(super) use network::is_link_name;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +14,7 @@ use toml::de::DeValue;
 use crate::keys::Section;
 use crate::parse::service::choice;
 use crate::tree::{Document, Fields, Findings, Node, quoted, shown};
-use crate::{Access, ConsoleAccess, Kernel, Machine, VolumeName};
+use crate::{Access, ConsoleAccess, Machine, VolumeName};
 
 /// What `system.toml` says, as far as it could be read.
 #[derive(Debug)]
@@ -32,13 +35,16 @@ pub(crate) fn parse_machine(findings: &mut Findings<'_>) -> MachineDraft {
         machine.hostname = name;
     }
     if let Some(node) = fields.get("kernel") {
-        kernel(node, &mut machine.kernel, findings);
+        kernel::kernel(node, &mut machine.kernel, findings);
     }
     if let Some(node) = fields.get("network") {
         network::network(node, &mut machine.network, findings);
     }
     if let Some(access) = fields.get("access").and_then(|n| access(n, findings)) {
         machine.access = access;
+    }
+    if let Some(node) = fields.get("watchdog") {
+        machine.watchdog = watchdog::watchdog(node, findings);
     }
     if let Some(sysctls) = fields.get("sysctls").and_then(|n| sysctls(n, findings)) {
         machine.sysctls = sysctls;
@@ -77,68 +83,6 @@ pub(in crate::parse) fn hostname(node: &Node<'_>, findings: &mut Findings<'_>) -
         ),
     );
     None
-}
-
-/// The name of a Debian package (Debian policy 5.6.1).
-pub(in crate::parse) fn package(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<String> {
-    let text = node.string(findings)?;
-    let mut bytes = text.bytes();
-    let first = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let rest = |b: u8| first(b) || matches!(b, b'+' | b'-' | b'.');
-    if text.len() >= 2 && text.len() <= 128 && bytes.next().is_some_and(first) && bytes.all(rest) {
-        return Some(text.to_owned());
-    }
-    let what = match text.split(['=', ':', '/']).next() {
-        Some(name) if name.len() < text.len() && !name.is_empty() => {
-            format!(
-                "{} is more than a package's name (orlop.lock pins the version); write {}",
-                quoted(text),
-                quoted(name)
-            )
-        }
-        _ => format!(
-            "{} is no Debian package's name; write {}",
-            quoted(text),
-            node.key.example
-        ),
-    };
-    node.error(findings, what);
-    None
-}
-
-/// The name of a Debian suite.
-pub(in crate::parse) fn suite(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<String> {
-    let text = node.string(findings)?;
-    let mut bytes = text.bytes();
-    let rest = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if text.len() <= 64 && bytes.next().is_some_and(|b| b.is_ascii_lowercase()) && bytes.all(rest) {
-        return Some(text.to_owned());
-    }
-    node.refuse(findings, &format!("{} is no Debian suite", quoted(text)));
-    None
-}
-
-fn kernel(node: &Node<'_>, kernel: &mut Kernel, findings: &mut Findings<'_>) {
-    let Some(table) = node.table(findings) else {
-        return;
-    };
-    let fields = Fields::read(table, Section::Kernel, "kernel", findings);
-    if let Some(name) = fields.get("debian").and_then(|n| package(n, findings)) {
-        kernel.debian = name;
-    }
-    if let Some(name) = fields.get("suite").and_then(|n| suite(n, findings)) {
-        kernel.suite = name;
-    }
-    if let Some(node) = fields.get("cmdline")
-        && let Some(text) = node.string(findings)
-    {
-        // The kernel takes 2048 bytes in all; the build adds its own.
-        if text.len() > 1024 || text.chars().any(char::is_control) {
-            node.refuse(findings, "must be one line of at most 1024 bytes");
-        } else {
-            kernel.cmdline = text.to_owned();
-        }
-    }
 }
 
 fn access(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Access> {

@@ -65,7 +65,7 @@ fn device(text: &str) -> Result<DeviceGrant, &'static str> {
     })
 }
 
-pub(super) fn below_dev(text: &str) -> Result<PathBuf, &'static str> {
+pub(in crate::parse) fn below_dev(text: &str) -> Result<PathBuf, &'static str> {
     let path = absolute(text).map_err(|_| "is no device node below /dev")?;
     if path.starts_with("/dev") && path != Path::new("/dev") {
         Ok(path)

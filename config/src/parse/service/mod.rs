@@ -16,7 +16,9 @@ mod tmpfs;
 mod volumes;
 
 pub(crate) use image::make as build_for;
+pub(super) use lists::below_dev;
 pub(super) use process::choice;
+pub(super) use span::span;
 pub(crate) use supervision::Ordered;
 
 use std::path::PathBuf;
@@ -198,7 +200,7 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
             .unwrap_or(crate::Signal::TERM),
         stop_grace_period: fields
             .get("stop_grace_period")
-            .and_then(|n| span::span(n, Duration::ZERO, findings))
+            .and_then(|n| span(n, Duration::ZERO, findings))
             .unwrap_or(process::GRACE),
         capabilities: capabilities.held,
         added_capabilities: capabilities.added,

@@ -9,7 +9,7 @@ use crate::tree::{Findings, Node, quoted};
 pub(super) const A_MILLISECOND: Duration = Duration::from_millis(1);
 
 /// A duration of at least `least`.
-pub(super) fn span(
+pub(in crate::parse) fn span(
     node: &Node<'_>,
     least: Duration,
     findings: &mut Findings<'_>,
