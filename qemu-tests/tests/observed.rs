@@ -1,6 +1,7 @@
 //! Agreement with reality: services are killed, stopped and started at random, and what the kernel
 //! has seen of it is checked (`src/trace`), not what Orlop says.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use orlop_qemu_tests::trace::Story;
@@ -56,10 +57,12 @@ fn act(vm: &Vm, witness: &mut Witness, service: &str, deed: usize) -> anyhow::Re
     let verb = match deed {
         // Not by Orlop's word: the kernel's list of who is in the cgroup, the main process first.
         0..=3 => {
-            let kill = "while read -r pid; do kill -9 $pid; break; done";
-            let line =
-                format!("{kill} </cgroup/services/{service}/cgroup.procs; mark kill {service}");
-            // A service that is down has no cgroup.
+            let procs = format!("/cgroup/services/{service}/cgroup.procs");
+            let line = format!(
+                "read -r pid <{procs} && kill -9 $pid && mark kill {service} && \
+                 while grep -qx $pid {procs}; do :; done"
+            );
+            // A service that is down has no cgroup, and one that has ended none any more.
             let _gone = witness.run(&line);
             return Ok(None);
         }
@@ -70,6 +73,18 @@ fn act(vm: &Vm, witness: &mut Witness, service: &str, deed: usize) -> anyhow::Re
     // It may be refused, for want of what it depends on: what counts is what the kernel sees.
     ask(vm, witness, verb, service)?;
     Ok(Some(verb != "stop"))
+}
+
+/// Waits until a service is up, by the kernel's word too: of whom a deed has killed PID 1 may not have
+/// heard yet.
+fn wait_alive(vm: &Vm, witness: &mut Witness, service: &str) -> anyhow::Result<()> {
+    let witness = RefCell::new(witness);
+    let first = format!("read -r pid </cgroup/services/{service}/cgroup.procs; echo $pid");
+    let is_alive = |info: &Value| {
+        let first = witness.borrow_mut().run(&first).unwrap_or_default();
+        info["state"] == "up" && first.trim().parse().ok() == info["pid"].as_u64()
+    };
+    vm.wait_ps(service, is_alive).map(|_| ())
 }
 
 /// A request, with its begin and its end in the trace, and whom it is about: what is started or
@@ -112,7 +127,7 @@ fn edge_15_the_kernels_own_account_of_crashes_and_requests_agrees_with_the_model
         }
     }
     for service in SERVICES {
-        vm.wait_service(service, "up").unwrap();
+        wait_alive(&vm, &mut witness, service).unwrap();
     }
     let often = |event: &Value| event["service"] == "flaky" && event["restarts"] == 4;
     vm.wait_event("the fourth restart of flaky", often).unwrap();
