@@ -11,6 +11,7 @@ mod cron;
 mod diagnostic;
 pub mod keys;
 mod machine;
+mod naming;
 mod nearest;
 mod parse;
 mod reference;
@@ -25,6 +26,7 @@ pub use check::{Checked, Content, MOST_SERVICES, Sources, check};
 pub use cron::Cron;
 pub use diagnostic::{Diagnostic, Severity, SourceFile};
 pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkConfig, Watchdog};
+pub use naming::{ExtraHost, HostAddress, Resolver};
 pub use nearest::nearest;
 pub use reference::reference_markdown;
 pub use service::{

@@ -102,6 +102,11 @@ const DEVIATIONS: &[(&str, &str, &str)] = &[
         "the machine's port must be written: `\"8080:80\"`",
     ),
     (
+        "names of other services",
+        "asked of the engine's DNS server",
+        "in `/etc/hosts`, instances in the order of their numbers; with `network_mode = \"host\"` a service is found too, where the machine is; `host.docker.internal` is always there",
+    ),
+    (
         "`ports` with `network_mode` `host` or `none`",
         "dropped or refused when it runs",
         "an error of the check",

@@ -7,7 +7,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{Capability, Grant, ImageName, Protocol, ServiceName, Signal, Supervision, VolumeName};
+use crate::{
+    Capability, ExtraHost, Grant, ImageName, Protocol, Resolver, ServiceName, Signal, Supervision,
+    VolumeName,
+};
 
 /// One service, every default applied.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +33,12 @@ pub struct Service {
     pub working_dir: PathBuf,
     /// `hostname`: default the service's name.
     pub hostname: String,
+    /// `domainname`: none when not written.
+    pub domainname: Option<String>,
+    /// `extra_hosts`: in the order of the list, a table's by name.
+    pub extra_hosts: Vec<ExtraHost>,
+    /// `dns`, `dns_search` and `dns_opt`.
+    pub resolver: Resolver,
     /// `volumes`: `"name:/path[:ro]"` or `"./folder:/path[:ro]"`.
     pub volumes: Vec<VolumeMount>,
     /// `tmpfs`: `"/run"`, `"/tmp:size=64m,mode=1777"`.

@@ -127,9 +127,10 @@ fn an_image_holds_packages_programs_files_users_and_targets() {
     ] {
         assert!(image.join(target).is_dir(), "{target}");
     }
-    for target in ["etc/hosts", "etc/hostname", "etc/resolv.conf"] {
+    for target in ["etc/hostname", "etc/resolv.conf"] {
         assert_eq!(text(target), "", "{target}");
     }
+    assert!(text("etc/hosts").starts_with("127.0.0.1 localhost\n"));
     assert!(!image.join("usr/share/man").exists());
     assert!(
         image

@@ -12,6 +12,7 @@ pub mod emergency;
 pub mod journal;
 pub mod logs;
 pub mod machine;
+pub mod names;
 pub mod needs;
 pub mod network;
 pub mod notify;

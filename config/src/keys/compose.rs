@@ -44,16 +44,6 @@ pub(super) const OTHERS: &[Row] = &[
         "name each node: devices = [\"/dev/ttyS0\"]",
     ),
     not_yet(
-        "dns",
-        "write [network] dns = [\"192.0.2.53\"] in system.toml, for all services",
-    ),
-    not_yet("dns_opt", "remove it"),
-    not_yet("dns_search", "remove it, and write full names"),
-    not_yet(
-        "domainname",
-        "write the full name as hostname = \"web.example.org\"",
-    ),
-    not_yet(
         "env_file",
         "write the variables as environment = { KEY = \"value\" }",
     ),
@@ -63,10 +53,6 @@ pub(super) const OTHERS: &[Row] = &[
     ),
     not_yet("extends", "copy the keys of the other service to here"),
     not_yet("external_links", "remove it"),
-    not_yet(
-        "extra_hosts",
-        "put a hosts file into the service's folder and write volumes = [\"./hosts:/etc/hosts\"]",
-    ),
     not_yet(
         "gpus",
         "name the nodes: devices = [\"/dev/dri/renderD128\"]",

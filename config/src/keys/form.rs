@@ -54,6 +54,40 @@ pub(super) const HOSTNAME: Form = form(
     "host names",
     "^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$",
 );
+/// A name of `/etc/hosts`.
+pub(super) const HOST: Form = form("name", "names", "^[A-Za-z0-9._-]+$");
+/// Where such a name leads.
+pub(super) const HOST_ADDRESS: Form = form(
+    "address",
+    "addresses",
+    "^(host-gateway|\\[?[0-9A-Fa-f:.]+\\]?)$",
+);
+/// An entry of `extra_hosts`.
+pub(super) const EXTRA_HOST: Form = form(
+    "`name:address`",
+    "`name:address` or `name=address`",
+    "^\\s*[A-Za-z0-9._-]+\\s*[:=]\\s*(host-gateway|\\[?[0-9A-Fa-f:.]+\\]?)\\s*$",
+);
+/// A domain that names are looked for in.
+pub(super) const DOMAIN: Form = form("domain", "domains", "^[A-Za-z0-9._-]+$");
+/// An option of resolv.conf(5).
+pub(super) const RESOLVER_OPTION: Form = Form {
+    one: "option",
+    many: "options",
+    pattern: "^[A-Za-z0-9:-]{1,63}$",
+    known: &[
+        "ndots:1",
+        "timeout:5",
+        "attempts:2",
+        "rotate",
+        "edns0",
+        "single-request",
+        "single-request-reopen",
+        "no-aaaa",
+        "trust-ad",
+        "use-vc",
+    ],
+};
 /// An entry of `volumes`.
 pub(super) const MOUNT: Form = form(
     "`name:/path[:ro]` or `./folder:/path[:ro]`",

@@ -5,6 +5,7 @@ mod build;
 mod compose;
 mod form;
 mod machine;
+mod names;
 mod service;
 mod shape;
 mod supervision;
@@ -65,8 +66,13 @@ use table;
 
 /// The rows of `service.toml`, by their files.
 const SERVICE: Table = table!({
-    const PARTS: [&[Row]; 3] = [service::PROGRAM, supervision::SUPERVISION, compose::OTHERS];
-    const COUNT: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len();
+    const PARTS: [&[Row]; 4] = [
+        service::PROGRAM,
+        names::NAMES,
+        supervision::SUPERVISION,
+        compose::OTHERS,
+    ];
+    const COUNT: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len();
     const JOINED: [Row; COUNT] = joined(&PARTS);
     &JOINED
 });

@@ -9,7 +9,7 @@ use orlop_container::cgroup;
 
 use crate::notify::NOTIFY;
 use crate::report::Report;
-use crate::running::{RESOLV_CONF, RUN, SERVICES_CGROUP, STAGING};
+use crate::running::{RUN, SERVICES_CGROUP, STAGING};
 use crate::stage::chain;
 use crate::stages::early_mounts::CGROUP_ROOT;
 
@@ -26,7 +26,6 @@ pub(super) fn prepare_run(report: &Report) {
             ((*path).to_owned(), made)
         })
         .collect();
-    results.push((RESOLV_CONF.to_owned(), fs::write(RESOLV_CONF, "")));
     results.push((
         SERVICES_CGROUP.to_owned(),
         fs::create_dir_all(SERVICES_CGROUP),

@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use orlop_config::{Checked, Need, ServiceName};
+use orlop_config::{Checked, Need, NetworkMode, Service, ServiceName};
 use orlop_container::private_proc::PrivateProc;
 use orlop_control::server::{Incoming, Responder};
 use orlop_supervisor::{Event, Shutdown, Supervisor};
@@ -37,8 +37,9 @@ use crate::boot_info::BootInfo;
 use crate::clock::boottime;
 use crate::emergency;
 use crate::logs;
+use crate::names::Names;
 use crate::needs::Needs;
-use crate::network::{NetworkEvent, NetworkHandle};
+use crate::network::{NetworkEvent, NetworkHandle, Pool};
 use crate::reaper::Reaper;
 use crate::report::Report;
 use crate::running::{Reserve, Shared, Unit, id_bases};
@@ -121,15 +122,19 @@ pub async fn run(mut booted: Booted) -> ! {
     let (calls, mut incoming) = mpsc::channel(CALLS);
     let report = booted.report.clone();
     let reaper = booted.reaper.clone();
-    let (network, news) = NetworkHandle::start(booted.config.machine.network.clone());
+    let network = &booted.config.machine.network;
+    let pool = Pool::new(network.pool, bridged(&booted.config.services));
+    let (network, news) = NetworkHandle::start(network.clone(), pool.clone());
     let proc = match PrivateProc::open() {
         Ok(proc) => proc,
         Err(error) => emergency::enter_with_report(&report, &chain(&error)),
     };
     ground::prepare_run(&report);
     ground::enable_controllers(&report, booted.config.services.values());
+    let dns = &booted.config.machine.network.dns;
+    let names = Names::prepare(booted.config.services.values(), &pool, dns, &report);
     let findings = std::mem::take(&mut booted.config.diagnostics);
-    let mut machine = Machine::new(booted, events.clone(), calls, network, proc);
+    let mut machine = Machine::new(booted, events.clone(), calls, (network, names), proc);
     sources::start_sources(&machine.shared, &events, machine.wanted_devices());
     let stage = network_stage::run(machine.shared.clone(), machine.published(), news);
     tokio::task::spawn_local(stage);
@@ -148,7 +153,7 @@ impl Machine {
         booted: Booted,
         events: mpsc::UnboundedSender<LoopEvent>,
         calls: mpsc::Sender<Incoming>,
-        network: NetworkHandle,
+        (network, names): (NetworkHandle, Names),
         proc: PrivateProc,
     ) -> Self {
         let mut seed = [0_u8; 8];
@@ -166,6 +171,7 @@ impl Machine {
         let early = Unit::count_early(&units);
         let shared = Rc::new(Shared {
             network,
+            names,
             reserve: Reserve::new(),
             proc,
             logs: logs::start(),
@@ -304,6 +310,13 @@ impl Machine {
         self.shared.reserve.release();
         self.ended = Some(kind);
     }
+}
+
+/// The services that have an address on the bridge.
+fn bridged(services: &BTreeMap<ServiceName, Service>) -> impl Iterator<Item = &ServiceName> {
+    let bridged = |service: &&Service| service.network_mode == NetworkMode::Bridge;
+    let services = services.values().filter(bridged);
+    services.map(|service| &service.name)
 }
 
 /// Sleeps until a point of CLOCK_BOOTTIME; for ever without one.

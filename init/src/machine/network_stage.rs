@@ -1,7 +1,5 @@
 //! Stage `network`: in the background of the boot. Services that need it wait for it, nobody else.
 
-use std::fs;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,7 +12,7 @@ use tokio::sync::mpsc;
 use super::{LoopEvent, Machine};
 use crate::clock::boottime;
 use crate::network::{NetworkEvent, PublishedService};
-use crate::running::{RESOLV_CONF, Shared, settled};
+use crate::running::{Shared, settled};
 use crate::stage::{Stage, chain};
 use crate::stages::kernel_modules::{SYSTEM_MODULES, load_batch};
 
@@ -135,32 +133,9 @@ async fn compare_links(shared: Rc<Shared>) {
     }
 }
 
-/// Writes the resolvers where services read them, in place: containers hold this very file.
+/// Tells the resolvers to those who read them.
 pub(super) async fn keep_resolv_conf(shared: Rc<Shared>) {
-    let Ok(resolvers) = shared.network.resolvers().await else {
-        return;
-    };
-    let text: String = resolvers
-        .iter()
-        .map(|address| format!("nameserver {address}\n"))
-        .collect();
-    if fs::read_to_string(RESOLV_CONF).is_ok_and(|now| now == text) {
-        return;
+    if let Ok(resolvers) = shared.network.resolvers().await {
+        shared.names.follow(&resolvers, &shared.report);
     }
-    if let Err(error) = write_over(Path::new(RESOLV_CONF), text.as_bytes()) {
-        shared
-            .report
-            .warn(&format!("writing {RESOLV_CONF}: {}", chain(&error)));
-    }
-}
-
-/// Writes first and cuts then: what is there needs no new room on a /run that is full.
-fn write_over(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let file = fs::File::options()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
-    file.write_all_at(bytes, 0)?;
-    file.set_len(u64::try_from(bytes.len()).unwrap_or(u64::MAX))
 }

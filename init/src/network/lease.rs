@@ -77,7 +77,7 @@ mod tests {
             mtu,
             lifetime_s: 86_400,
         };
-        let pool = Pool::new((Ipv4Addr::new(172, 29, 0, 0), 16));
+        let pool = Pool::new((Ipv4Addr::new(172, 29, 0, 0), 16), []);
         check(&terms, &link, &pool)
     }
 

@@ -45,6 +45,7 @@ pub use error::NetworkError;
 pub use event::{LinkAddress, NetworkEvent};
 pub use lease::LeaseError;
 pub use link::LinkName;
+pub use pool::Pool;
 pub use reach::Reach;
 
 use request::Request;
@@ -79,10 +80,13 @@ impl NetworkHandle {
     /// needs no kernel module. When even that fails it says so by an event and tries again each
     /// second. The events are to be read: their channel is not bounded.
     #[must_use]
-    pub fn start(config: NetworkConfig) -> (Self, mpsc::UnboundedReceiver<NetworkEvent>) {
+    pub fn start(
+        config: NetworkConfig,
+        pool: Pool,
+    ) -> (Self, mpsc::UnboundedReceiver<NetworkEvent>) {
         let (events, receiver) = mpsc::unbounded_channel();
         let (requests, queue) = mpsc::channel(64);
-        tokio::spawn(owner::run(config, events, queue));
+        tokio::spawn(owner::run(config, pool, events, queue));
         (Self::to(requests), receiver)
     }
 
@@ -95,17 +99,6 @@ impl NetworkHandle {
     /// Each operation's; `Deadline`, `Gone`.
     pub async fn bring_up(&self) -> Result<(), NetworkError> {
         self.ask(Request::BringUp).await?
-    }
-
-    /// The address that a service has or will have on the bridge: the same until [`Self::detach`],
-    /// and after it again while nothing else has taken it.
-    ///
-    /// # Errors
-    /// `PoolUsedUp`; `Deadline`, `Gone`.
-    pub async fn address(&self, service: &ServiceName) -> Result<Ipv4Addr, NetworkError> {
-        let service = service.clone();
-        self.ask(|answer| Request::Address { service, answer })
-            .await?
     }
 
     /// Connects a service's network namespace with the bridge: a veth pair, the inner end named
@@ -137,7 +130,7 @@ impl NetworkHandle {
         .await?
     }
 
-    /// Forgets a service and gives its address back. The veth pair is deleted by the kernel's own
+    /// Forgets that a service is attached; its address stays its own. The veth pair is deleted by the kernel's own
     /// worker when the last descriptor of the service's network namespace is closed: the caller
     /// lets go of it too. (Deleting it here would hold PID 1 for some 30 ms.)
     ///

@@ -7,11 +7,12 @@ use orlop_config::ServiceName;
 
 /// The bridge's network: its first address is the bridge's, the last one the broadcast address.
 ///
-/// A service's address follows from its name: it is the same after every restart and, unless two
-/// names fall on the same address, after every boot; so neither a neighbour cache nor a log of
-/// another machine goes stale when a service comes back.
+/// A service's address follows from its name, and where two names fall on the same address, from
+/// their order in the alphabet: as long as all that are wanted are given theirs at once, it is the
+/// same after every restart, however long the service was stopped, and after every boot. So what
+/// others know of it (`/etc/hosts`, a neighbour cache, a log) stays true.
 #[derive(Debug, Clone)]
-pub(super) struct Pool {
+pub struct Pool {
     network: u32,
     prefix: u8,
     given: BTreeMap<ServiceName, u32>,
@@ -19,19 +20,29 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// The pool of `[network] pool`, no address given.
-    pub(super) fn new((network, prefix): (Ipv4Addr, u8)) -> Self {
+    /// The pool of `[network] pool`, with an address for each of these services, in this order, as
+    /// far as there are any.
+    #[must_use]
+    pub fn new<'a>(
+        (network, prefix): (Ipv4Addr, u8),
+        services: impl IntoIterator<Item = &'a ServiceName>,
+    ) -> Self {
         let prefix = prefix.min(30);
-        Self {
+        let mut pool = Self {
             network: network.to_bits() & mask(prefix),
             prefix,
             given: BTreeMap::new(),
             taken: BTreeSet::new(),
+        };
+        for service in services {
+            let _used_up = pool.address(service);
         }
+        pool
     }
 
     /// The bridge's own address.
-    pub(super) fn bridge(&self) -> Ipv4Addr {
+    #[must_use]
+    pub fn bridge(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.network | 1)
     }
 
@@ -45,23 +56,22 @@ impl Pool {
         address.to_bits() & mask(self.prefix) == self.network
     }
 
-    /// The service's address; it keeps it until [`Pool::release`]. `None` when all are given.
-    pub(super) fn address(&mut self, service: &ServiceName) -> Option<Ipv4Addr> {
-        let offset = match self.given.get(service) {
-            Some(offset) => *offset,
-            None => self.give(service)?,
-        };
+    /// The service's address, if it was given one.
+    #[must_use]
+    pub fn given(&self, service: &ServiceName) -> Option<Ipv4Addr> {
+        let offset = self.given.get(service)?;
         Some(Ipv4Addr::from_bits(self.network | offset))
     }
 
-    /// Takes the service's address back.
-    pub(super) fn release(&mut self, service: &ServiceName) {
-        if let Some(offset) = self.given.remove(service) {
-            self.taken.remove(&offset);
+    /// The service's address, which it keeps for good. `None` when all are given.
+    pub(super) fn address(&mut self, service: &ServiceName) -> Option<Ipv4Addr> {
+        match self.given(service) {
+            Some(address) => Some(address),
+            None => self.give(service),
         }
     }
 
-    fn give(&mut self, service: &ServiceName) -> Option<u32> {
+    fn give(&mut self, service: &ServiceName) -> Option<Ipv4Addr> {
         // Without the network itself, the bridge and the broadcast address.
         let usable = !mask(self.prefix) - 2;
         let start = fnv1a(service.as_str()) % usable;
@@ -70,7 +80,7 @@ impl Pool {
             .find(|offset| !self.taken.contains(offset))?;
         self.taken.insert(offset);
         self.given.insert(service.clone(), offset);
-        Some(offset)
+        Some(Ipv4Addr::from_bits(self.network | offset))
     }
 }
 
@@ -95,17 +105,30 @@ mod tests {
     }
 
     fn default_pool() -> Pool {
-        Pool::new((Ipv4Addr::new(172, 29, 0, 0), 16))
+        Pool::new((Ipv4Addr::new(172, 29, 0, 0), 16), [])
     }
 
     #[test]
-    fn an_address_is_kept_until_released_and_is_the_same_afterwards() {
+    fn an_address_is_kept_and_the_same_at_the_next_boot() {
         let mut pool = default_pool();
         let first = pool.address(&name("web")).unwrap();
         assert_eq!(pool.address(&name("web")), Some(first));
-        pool.release(&name("web"));
-        assert_eq!(pool.address(&name("web")), Some(first));
         assert_eq!(default_pool().address(&name("web")), Some(first));
+    }
+
+    #[test]
+    fn of_all_at_once_each_has_its_own_whoever_asks_first() {
+        let names: Vec<_> = (0..6).map(|n| name(&format!("s{n}"))).collect();
+        // Three bits: two names fall on the same address for certain.
+        let network = (Ipv4Addr::new(10, 0, 0, 0), 29);
+        let pool = Pool::new(network, &names);
+        let all: Vec<_> = names.iter().map(|name| pool.given(name)).collect();
+        let mut asked = pool.clone();
+        for (name, given) in names.iter().zip(&all).rev() {
+            assert_eq!(asked.address(name), *given);
+        }
+        assert_eq!(all.iter().flatten().collect::<BTreeSet<_>>().len(), 5);
+        assert_eq!(all.last(), Some(&None));
     }
 
     #[test]
@@ -125,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_small_pool_is_used_up_to_its_last_address() {
-        let mut pool = Pool::new((Ipv4Addr::new(10, 0, 0, 77), 29));
+        let mut pool = Pool::new((Ipv4Addr::new(10, 0, 0, 77), 29), []);
         assert_eq!(pool.bridge(), Ipv4Addr::new(10, 0, 0, 73));
         let given: BTreeSet<_> = ["a", "b", "c", "d", "e"]
             .iter()
@@ -134,7 +157,5 @@ mod tests {
         let all: BTreeSet<_> = (74..79).map(|n| Ipv4Addr::new(10, 0, 0, n)).collect();
         assert_eq!(given, all);
         assert_eq!(pool.address(&name("f")), None);
-        pool.release(&name("c"));
-        assert!(pool.address(&name("f")).is_some());
     }
 }

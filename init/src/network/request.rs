@@ -17,10 +17,6 @@ use super::link::LinkName;
 #[derive(Debug)]
 pub(super) enum Request {
     BringUp(Sender<Result<(), NetworkError>>),
-    Address {
-        service: ServiceName,
-        answer: Sender<Result<Ipv4Addr, NetworkError>>,
-    },
     Attach {
         service: ServiceName,
         netns: OwnedFd,

@@ -31,6 +31,7 @@ use tokio::sync::{OnceCell, mpsc, watch};
 use crate::boot_info::BootInfo;
 use crate::logs::LogBroker;
 use crate::machine::LoopEvent;
+use crate::names::Names;
 use crate::network::NetworkHandle;
 use crate::reaper::Reaper;
 use crate::report::Report;
@@ -46,8 +47,6 @@ pub use unit::Unit;
 pub const RUN: &str = "/run/orlop";
 /// Where a launch assembles a root, in a mount namespace of its own.
 pub const STAGING: &str = "/run/orlop/staging";
-/// The resolvers, as resolv.conf(5), bound into services with a network.
-pub const RESOLV_CONF: &str = "/run/orlop/resolv.conf";
 /// The cgroup all services' cgroups are in.
 pub const SERVICES_CGROUP: &str = "/sys/fs/cgroup/services";
 
@@ -56,6 +55,8 @@ pub const SERVICES_CGROUP: &str = "/sys/fs/cgroup/services";
 pub struct Shared {
     /// The network's one owner.
     pub network: NetworkHandle,
+    /// What services find others by.
+    pub names: Names,
     /// The log service's other side.
     pub logs: LogBroker,
     /// Where things are said.

@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use orlop_config::{NetworkMode, Service};
+use orlop_config::Service;
 use orlop_container::plan::{
     FileBind, LaunchInputs, LaunchPlan, Notify, PlanError, ResolvedVolume, plan,
 };
 
+use super::STAGING;
 use super::image::Place;
-use super::{RESOLV_CONF, STAGING};
+use crate::names::{hosts_file, resolv_conf_file};
 
 /// What stays as it is for as long as the machine runs.
 #[derive(Debug, Clone, Copy)]
@@ -75,13 +76,20 @@ fn decide(fixed: Fixed<'_>, given: &Given) -> Result<LaunchPlan, PlanError> {
         id_base,
         place,
     } = fixed;
-    let resolvers = FileBind {
-        source: PathBuf::from(RESOLV_CONF),
-        target: PathBuf::from("/etc/resolv.conf"),
-        required: false,
+    let bind = |source: Option<PathBuf>, target| {
+        source.map(|source| FileBind {
+            source,
+            target: PathBuf::from(target),
+            required: false,
+        })
     };
-    let has_network = service.network_mode != NetworkMode::None;
-    let file_binds: &[FileBind] = if has_network { &[resolvers] } else { &[] };
+    let file_binds: Vec<FileBind> = [
+        bind(hosts_file(service), "/etc/hosts"),
+        bind(resolv_conf_file(service), "/etc/resolv.conf"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     plan(&LaunchInputs {
         service,
         rootfs: &place.rootfs,
@@ -89,7 +97,7 @@ fn decide(fixed: Fixed<'_>, given: &Given) -> Result<LaunchPlan, PlanError> {
         user: &place.user,
         id_base,
         volumes: &given.volumes,
-        file_binds,
+        file_binds: &file_binds,
         control_socket: given.control_socket.as_deref(),
         listen_names: &given.listen_names,
         ready_fd: given.ready_fd,

@@ -5,7 +5,7 @@ mod network;
 mod watchdog;
 
 pub(in crate::parse) use kernel::{package, suite};
-pub(super) use network::is_link_name;
+pub(super) use network::{is_link_name, unicast};
 
 use std::collections::{BTreeMap, BTreeSet};
 

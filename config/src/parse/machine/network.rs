@@ -49,7 +49,7 @@ pub(in crate::parse) fn is_link_name(name: &str) -> bool {
 }
 
 /// An address that one machine can have.
-fn unicast(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Ipv4Addr> {
+pub(in crate::parse) fn unicast(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Ipv4Addr> {
     let text = node.string(findings)?;
     let address = node.parsed(findings, text, parse_ipv4(text))?;
     if !is_unicast(address) {

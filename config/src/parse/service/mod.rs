@@ -7,6 +7,7 @@ mod environment;
 mod image;
 mod limits;
 mod lists;
+mod names;
 mod network;
 mod ports;
 mod process;
@@ -151,6 +152,7 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
         .get("devices")
         .and_then(|n| lists::devices(n, findings))
         .unwrap_or_default();
+    let resolver = names::resolver(&fields, findings);
     let supervised = supervision::supervised(&fields, findings);
     let user = fields
         .get("user")
@@ -180,6 +182,14 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
             .get("hostname")
             .and_then(|n| super::machine::hostname(n, findings))
             .unwrap_or_else(|| name.to_string()),
+        domainname: fields
+            .get("domainname")
+            .and_then(|n| super::machine::hostname(n, findings)),
+        extra_hosts: fields
+            .get("extra_hosts")
+            .and_then(|n| names::extra_hosts(n, findings))
+            .unwrap_or_default(),
+        resolver,
         volumes: volumes.iter().map(|(mount, _)| mount.clone()).collect(),
         tmpfs: tmpfs.into_iter().map(|(mount, _)| mount).collect(),
         read_only: fields

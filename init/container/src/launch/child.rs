@@ -125,6 +125,9 @@ fn simple(
             CloneFlags::CLONE_NEWNET,
         ),
         Step::Hostname(name) => sethostname(name),
+        Step::Domainname(name) => {
+            proc_write(fds.proc.as_fd(), c"sys/kernel/domainname", name.as_bytes())
+        }
         Step::PivotRoot => {
             fchdir(registers.root()?)?;
             pivot_root(c".", c".")?;

@@ -75,6 +75,7 @@ fn action(step: &Step, plan: &LaunchPlan) -> String {
         Step::PrivateMounts => "making mounts private".to_owned(),
         Step::JoinNetwork => "joining the network namespace".to_owned(),
         Step::Hostname(name) => format!("setting the hostname {name:?}"),
+        Step::Domainname(name) => format!("setting the domain name {name:?}"),
         Step::OpenNull => "opening the machine's /dev/null".to_owned(),
         Step::AttachRoot(root) => format!("mounting the image {}", root.image.to_string_lossy()),
         Step::Mount(mount) => {

@@ -152,6 +152,10 @@ fn wanted_mounts(inputs: &LaunchInputs<'_>, owner: Owner<'_>) -> Result<Vec<Step
         ));
     }
     for file in inputs.file_binds {
+        // What the manifest mounts there itself goes before (Docker's rule for /etc/hosts).
+        if mounts.iter().any(|(taken, _)| *taken == file.target) {
+            continue;
+        }
         let target = in_root("file_binds", &file.target)?;
         let missing = if file.required {
             Missing::File

@@ -26,7 +26,8 @@ pub struct LaunchInputs<'a> {
     pub id_base: u32,
     /// The manifest's volumes, found on the machine.
     pub volumes: &'a [ResolvedVolume],
-    /// Further files, read-only in the container (`resolv.conf`, `hosts`).
+    /// Further files, read-only in the container (`resolv.conf`, `hosts`), where the manifest mounts
+    /// nothing of its own.
     pub file_binds: &'a [FileBind],
     /// The service's control socket on the machine. The service's user must be allowed to write it.
     pub control_socket: Option<&'a Path>,

@@ -109,6 +109,7 @@ pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
         steps.push(Step::JoinNetwork);
     }
     steps.push(Step::Hostname(service.hostname.clone()));
+    steps.extend(service.domainname.clone().map(Step::Domainname));
     filesystem::plan_filesystem(inputs, owner, &mut steps)?;
     steps.push(Step::PivotRoot);
     if user_namespace {

@@ -25,6 +25,8 @@ pub enum Step {
     JoinNetwork,
     /// sethostname(2).
     Hostname(String),
+    /// The NIS domain name, as setdomainname(2) would set it.
+    Domainname(String),
     /// Opens and verifies the null device that files are masked with (rule R4).
     OpenNull,
     /// The root file system on the staging directory.

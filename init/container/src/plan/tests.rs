@@ -90,6 +90,55 @@ fn a_restricted_launch_has_these_steps_in_this_order() {
 }
 
 #[test]
+fn a_domain_name_is_set_beside_the_hostname() {
+    let steps = steps("domainname = \"example.org\"");
+    let at = steps
+        .iter()
+        .position(|step| *step == Step::Hostname("web".to_owned()));
+    let domain = Step::Domainname("example.org".to_owned());
+    assert_eq!(steps.get(at.unwrap() + 1), Some(&domain));
+}
+
+#[test]
+fn a_file_of_the_manifest_goes_before_the_machines() {
+    let file = |name: &str| FileBind {
+        source: PathBuf::from("/run/orlop").join(name),
+        target: PathBuf::from("/etc").join(name),
+        required: false,
+    };
+    let own = ResolvedVolume {
+        name: None,
+        source: PathBuf::from("/etc/orlop/services/web/hosts"),
+        target: PathBuf::from("/etc/hosts"),
+        read_only: true,
+        idmap: true,
+    };
+    let service = service("");
+    let (files, volumes) = ([file("hosts"), file("resolv.conf")], [own]);
+    let with = |volumes| {
+        let inputs = LaunchInputs {
+            file_binds: &files,
+            volumes,
+            ..inputs(&service)
+        };
+        let steps = plan(&inputs).unwrap().steps;
+        let on_hosts = steps.iter().filter_map(|step| match step {
+            Step::Mount(mount) if mount.target.as_c_str() == c"etc/hosts" => Some(mount),
+            _ => None,
+        });
+        let sources: Vec<_> = on_hosts.map(|mount| mount.source.clone()).collect();
+        assert!(mount_on(&steps, "etc/resolv.conf").is_some());
+        sources
+    };
+    let of = |sources: &[MountSource]| match sources {
+        [MountSource::Machine { path, .. }] => path.to_str().unwrap().to_owned(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of(&with(&[])), "/run/orlop/hosts");
+    assert_eq!(of(&with(&volumes)), "/etc/orlop/services/web/hosts");
+}
+
+#[test]
 fn a_privileged_launch_leaves_out_what_it_is_privileged_of() {
     let privileged = steps("isolation = \"privileged\"");
     let left_out = [

@@ -58,11 +58,12 @@ pub(super) struct Owner {
 impl Owner {
     async fn start(
         config: NetworkConfig,
+        pool: Pool,
         events: mpsc::UnboundedSender<NetworkEvent>,
     ) -> Result<Self, NetworkError> {
         let (kernel, changes) = kernel::open().map_err(|source| NetworkError::Open { source })?;
         let mut owner = Self {
-            pool: Pool::new(config.pool),
+            pool,
             config,
             kernel,
             changes,
@@ -115,7 +116,6 @@ impl Owner {
     async fn serve(&mut self, request: Request) {
         match request {
             Request::BringUp(answer) => reply(answer, self.bring_up().await),
-            Request::Address { service, answer } => reply(answer, self.address(&service)),
             Request::Attach {
                 service,
                 netns,
@@ -170,11 +170,12 @@ impl Owner {
 /// The owner's task: opens rtnetlink, again and again if that must be, and serves.
 pub(super) async fn run(
     config: NetworkConfig,
+    pool: Pool,
     events: mpsc::UnboundedSender<NetworkEvent>,
     requests: mpsc::Receiver<Request>,
 ) {
     loop {
-        match Owner::start(config.clone(), events.clone()).await {
+        match Owner::start(config.clone(), pool.clone(), events.clone()).await {
             Ok(owner) => return owner.run(requests).await,
             Err(error) => drop(events.send(NetworkEvent::Degraded(error))),
         }

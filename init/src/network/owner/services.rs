@@ -63,6 +63,5 @@ impl Owner {
 
     pub(super) fn detach(&mut self, service: &ServiceName) {
         self.attached.remove(service);
-        self.pool.release(service);
     }
 }

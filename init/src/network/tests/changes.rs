@@ -11,7 +11,7 @@ fn edge_36_notices_lost_in_a_flood_are_made_up_for() {
         return;
     }
     run(async {
-        let (network, mut events) = NetworkHandle::start(config());
+        let (network, mut events) = start(config());
         network.bring_up().await.unwrap();
         // While this thread waits for the script nobody reads the notices: far more of them than
         // the socket holds.

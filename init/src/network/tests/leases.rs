@@ -30,7 +30,7 @@ fn a_link_that_appears_gets_its_sockets_and_its_leases() {
             ..LinkConfig::default()
         };
         config.links = BTreeMap::from([("card0".to_owned(), by_dhcp)]);
-        let (network, mut events) = NetworkHandle::start(config);
+        let (network, mut events) = start(config);
         network.bring_up().await.unwrap();
         let link = LinkName::new("card0").unwrap();
         let lease = |terms: Option<LeaseTerms>| {

@@ -61,6 +61,11 @@ fn config() -> NetworkConfig {
     Machine::default().network
 }
 
+fn start(config: NetworkConfig) -> (NetworkHandle, mpsc::UnboundedReceiver<NetworkEvent>) {
+    let pool = Pool::new(config.pool, []);
+    NetworkHandle::start(config, pool)
+}
+
 fn service(name: &str) -> ServiceName {
     ServiceName::new(name).unwrap()
 }

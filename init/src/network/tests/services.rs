@@ -8,7 +8,7 @@ fn a_machine_without_a_card_comes_up() {
         return;
     }
     run(async {
-        let (network, _events) = NetworkHandle::start(config());
+        let (network, _events) = start(config());
         network.bring_up().await.unwrap();
         assert_eq!(network.dhcp_links().await.unwrap(), []);
         assert!(network.dhcp_sockets().await.unwrap().is_empty());
@@ -31,7 +31,7 @@ fn the_kernel_reads_the_ruleset_as_it_is_meant() {
         return;
     }
     run(async {
-        let (network, _events) = NetworkHandle::start(config());
+        let (network, _events) = start(config());
         network.bring_up().await.unwrap();
         let web = PublishedService {
             service: service("web"),
@@ -80,7 +80,7 @@ fn published_ports_lead_to_the_service_and_nothing_else_is_open() {
             ..LinkConfig::default()
         };
         config.links = BTreeMap::from([("eth0".to_owned(), link)]);
-        let (network, _events) = NetworkHandle::start(config);
+        let (network, _events) = start(config);
         network.bring_up().await.unwrap();
 
         let (web, other) = (Container::new(), Container::new());

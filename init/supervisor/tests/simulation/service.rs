@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use orlop_config::{
-    ImageName, Isolation, NetworkMode, RestartPolicy, Service, ServiceName, Signal, Supervision,
-    UserSpec, UsernsMode,
+    ImageName, Isolation, NetworkMode, Resolver, RestartPolicy, Service, ServiceName, Signal,
+    Supervision, UserSpec, UsernsMode,
 };
 
 pub(crate) fn name(text: &str) -> ServiceName {
@@ -27,6 +27,9 @@ pub(crate) fn service(text: &str) -> Service {
         },
         working_dir: PathBuf::from("/"),
         hostname: text.to_owned(),
+        domainname: None,
+        extra_hosts: Vec::new(),
+        resolver: Resolver::default(),
         volumes: Vec::new(),
         tmpfs: Vec::new(),
         read_only: true,
