@@ -247,8 +247,9 @@ fn edge_18_a_restart_asked_for_from_inside_stops_and_starts() {
 #[test]
 fn edge_20_cgroups_that_the_service_made_go_with_it() {
     let (vm, mut witness) = ready().unwrap();
+    let mark = vm.mark();
     vm.orlop(&["restart", "steady"]).unwrap();
-    let main = pid(&vm.wait_service("steady", "up").unwrap());
+    let main = pid(&vm.wait_service_after(mark, "steady", "up").unwrap());
     let line = format!(
         "cd /cgroup/services/steady; mkdir -p a/b c; echo {main} >a/b/cgroup.procs; cat a/b/cgroup.procs"
     );
@@ -296,8 +297,9 @@ fn edge_42_a_stopped_reader_of_logs_blocks_no_writer_and_what_is_lost_is_counted
 #[test]
 fn edge_43_a_service_under_sigstop_stops() {
     let (vm, mut witness) = ready().unwrap();
+    let mark = vm.mark();
     vm.orlop(&["restart", "steady"]).unwrap();
-    let main = pid(&vm.wait_service("steady", "up").unwrap());
+    let main = pid(&vm.wait_service_after(mark, "steady", "up").unwrap());
     witness.run(&format!("kill -STOP {main}")).unwrap();
     let mark = vm.mark();
     vm.orlop(&["stop", "steady"]).unwrap();

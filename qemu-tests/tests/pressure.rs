@@ -90,8 +90,9 @@ fn ready<'a>() -> Result<(Held<'a>, Witness)> {
     }
     // By request: what another test did to them is forgotten, and their first back-off short.
     for service in ["victim", "bridged"] {
+        let mark = vm.mark();
         vm.orlop(&["restart", service])?;
-        vm.wait_service(service, "up")?;
+        vm.wait_service_after(mark, service, "up")?;
     }
     let witness = vm.witness()?;
     Ok((vm, witness))
