@@ -1,4 +1,4 @@
-//! The workstation tool `orlop`: what `new`, `check`, `build` and `run` do, as plain functions.
+//! The workstation tool `orlop`: what `new`, `add`, `check`, `build` and `run` do, as plain functions.
 //!
 //! No root, no Docker, no loop device; nothing of the host's is changed but the user's cache
 //! folder. `main.rs` is the command line over this library.
@@ -9,6 +9,7 @@
 //! modules and PID 1 become the initramfs ([`kernel`], [`initramfs`]).
 #![forbid(unsafe_code)]
 
+mod add;
 pub mod apt;
 mod audit;
 pub mod boot_json;
@@ -34,6 +35,7 @@ pub mod runtime;
 pub mod system;
 pub mod tree;
 
+pub use add::{AddOptions, add};
 pub use audit::{AuditOptions, audit};
 pub use build::build;
 pub use build_info::{BuildInfo, ForwardedPort};

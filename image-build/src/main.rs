@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use orlop_control::client::Client;
 use orlop_control::verbs;
 use orlop_image_build::run::{RunOptions, place, run};
-use orlop_image_build::{AuditOptions, BuildOptions, audit, build, check, new};
+use orlop_image_build::{AddOptions, AuditOptions, BuildOptions, add, audit, build, check, new};
 
 /// Machines whose services are containers: write, check, build and run them
 #[derive(Debug, Parser)]
@@ -25,11 +25,13 @@ struct Orlop {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Write a machine to start from: system.toml and the catalogue's services
+    /// Write a machine to start from: system.toml and some services
     New {
         /// A folder that does not exist yet
         dir: PathBuf,
     },
+    /// Add services of the catalogue to a machine; without a name, list the catalogue
+    Add(AddOptions),
     /// Print every error of every manifest
     Check {
         /// The machine's folder
@@ -84,6 +86,7 @@ fn main() -> ExitCode {
 fn perform(orlop: Orlop) -> Result<u8> {
     match orlop.command {
         Command::New { dir } => new(&dir)?,
+        Command::Add(options) => return add(&options),
         Command::Check { dir } => return check(&dir),
         Command::Audit(options) => return audit(&options),
         Command::Build(arguments) => {

@@ -6,15 +6,24 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::catalogue::catalogue;
+use crate::catalogue::{CatalogueService, catalogue};
 
-/// `system.toml` of a new machine: every key, with its default, and the catalogue's volumes.
+/// `system.toml` of a new machine: every key, with its default, and its services' volumes.
 pub(crate) const SYSTEM_TOML: &str = include_str!("starter/system.toml");
 /// `.gitignore` of a new machine.
 const GITIGNORE: &str = include_str!("starter/gitignore");
 
-/// Makes `dir` (and what is above it) a machine's folder: a commented `system.toml` and every
-/// service of the catalogue.
+/// The services of a new machine: what makes it usable, and two to see it work. `orlop add` has the
+/// others.
+const STARTER: [&str; 6] = ["console", "dhcp", "gateway", "log", "nginx", "redis"];
+
+fn starter() -> impl Iterator<Item = CatalogueService> {
+    let in_starter = |service: &CatalogueService| STARTER.contains(&service.name.as_str());
+    catalogue().into_iter().filter(in_starter)
+}
+
+/// Makes `dir` (and what is above it) a machine's folder: a commented `system.toml` and the
+/// services to start from.
 ///
 /// # Errors
 /// When `dir` is there and not empty, or cannot be written.
@@ -33,10 +42,8 @@ pub fn new(dir: &Path) -> Result<()> {
     }
     write(&dir.join("system.toml"), SYSTEM_TOML.as_bytes())?;
     write(&dir.join(".gitignore"), GITIGNORE.as_bytes())?;
-    for service in catalogue() {
-        for (file, bytes) in &service.files {
-            write(&dir.join("services").join(&service.name).join(file), bytes)?;
-        }
+    for service in starter() {
+        service.write(&dir.join("services").join(&service.name))?;
     }
     Ok(())
 }
@@ -64,12 +71,8 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert_eq!(said, [""; 0]);
-        let expected: Vec<String> = catalogue()
-            .into_iter()
-            .map(|service| service.name)
-            .collect();
         let names: Vec<&str> = checked.services.keys().map(|name| name.as_str()).collect();
-        assert_eq!(names, expected);
+        assert_eq!(names, STARTER);
     }
 
     #[test]
