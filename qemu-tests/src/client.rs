@@ -42,3 +42,39 @@ pub fn redis(port: u16, words: &[&str]) -> Result<String> {
         std::thread::sleep(Duration::from_millis(200));
     }
 }
+
+/// What psql prints for a statement at the forwarded port, by the user postgres, once PostgreSQL takes
+/// connections.
+///
+/// # Errors
+/// When psql is missing, the password is not the one, or the statement fails.
+pub fn psql(port: u16, password: &str, statement: &str) -> Result<String> {
+    let address = ["-h", "127.0.0.1", "-p", &port.to_string()];
+    let mut client = Command::new("psql");
+    let client = client
+        // Bare values, and the first error is the end.
+        .args([
+            "-X",
+            "-A",
+            "-t",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "postgres",
+        ])
+        .args(address)
+        .args(["-c", statement])
+        .env("PGPASSWORD", password)
+        .env("PGCONNECT_TIMEOUT", "60");
+    Ok(run(client)?.success()?.trim_end().to_owned())
+}
+
+/// What skopeo says to these words; it takes images that nobody has signed.
+///
+/// # Errors
+/// When skopeo is missing or fails.
+pub fn skopeo(words: &[&str]) -> Result<String> {
+    let mut client = Command::new("skopeo");
+    run(client.arg("--insecure-policy").args(words))?.success()
+}

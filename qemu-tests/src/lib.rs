@@ -24,7 +24,7 @@ mod witness;
 
 use std::time::Duration;
 
-pub use client::{curl, redis};
+pub use client::{curl, psql, redis, skopeo};
 pub use console::Console;
 pub use machine_builder::MachineBuilder;
 pub use shared::{Held, Shared};

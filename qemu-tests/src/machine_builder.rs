@@ -1,5 +1,6 @@
 //! A machine's folder for a test: what `orlop new` writes, changed, built and booted.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,18 @@ impl MachineBuilder {
             }
         }
         Ok(machine)
+    }
+
+    /// With these services of the catalogue, by `orlop add`.
+    ///
+    /// # Errors
+    /// When `orlop add` fails.
+    pub fn catalogue(self, services: &[&str]) -> Result<Self> {
+        let folder = self.folder();
+        let mut words = vec!["add".as_ref(), "-C".as_ref(), folder.as_os_str()];
+        words.extend(services.iter().map(|name| OsStr::new(*name)));
+        orlop(&words)?.success()?;
+        Ok(self)
     }
 
     /// With one more service, or one replaced.
@@ -165,7 +178,7 @@ impl MachineBuilder {
         }
         let folder = self.folder();
         let mut all = vec![verb.as_ref(), folder.as_os_str()];
-        all.extend(arguments.iter().map(std::ffi::OsStr::new));
+        all.extend(arguments.iter().map(OsStr::new));
         orlop(&all)
     }
 

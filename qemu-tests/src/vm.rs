@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::event_log::{EventLog, Missed};
 use crate::tool::Outcome;
 use crate::trace::{self, Fact};
-use crate::{Console, MachineBuilder, Witness, orlop, qmp, spawner, tool, transcript};
+use crate::{Console, MachineBuilder, Witness, curl, orlop, qmp, spawner, tool, transcript};
 
 /// Owns `orlop run`, which owns QEMU; ended when dropped.
 #[derive(Debug)]
@@ -209,6 +209,31 @@ impl Vm {
                 // The machine tells nobody of what is no change of state.
                 _ => std::thread::sleep(Duration::from_millis(100)),
             }
+        }
+    }
+
+    /// What curl gets as JSON from a forwarded port, once `wanted` accepts it: for what comes to be in
+    /// the container by itself.
+    ///
+    /// # Errors
+    /// When it does not within [`crate::HANG_LIMIT`], with what it was instead.
+    pub fn wait_answer(
+        &self,
+        port: u16,
+        path: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let limit = Instant::now() + crate::HANG_LIMIT;
+        loop {
+            let said = curl(self.forward(port)?, path)?;
+            let answer: Value = serde_json::from_str(&said).context("read the answer")?;
+            if wanted(&answer) {
+                return Ok(answer);
+            }
+            if Instant::now() >= limit {
+                bail!("{path} of port {port} never said it but {said}");
+            }
+            std::thread::sleep(Duration::from_millis(200));
         }
     }
 
