@@ -63,6 +63,12 @@ impl Machine {
                     tokio::task::spawn_local(probe);
                 }
             }
+            Effect::ReadOut { service, life } => {
+                if let Some(unit) = self.units.get(&service) {
+                    let (shared, unit) = (self.shared.clone(), unit.clone());
+                    tokio::task::spawn_local(running::read_out(shared, unit, life));
+                }
+            }
             Effect::StopProbe { service, serial } => {
                 if let Some(unit) = self.units.get(&service) {
                     unit.stop_probe(serial);

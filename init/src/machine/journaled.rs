@@ -172,6 +172,7 @@ fn subject(event: &Event) -> Option<&ServiceName> {
         | Event::MainExited { service, .. }
         | Event::CgroupEmpty { service }
         | Event::Notice { service, .. }
+        | Event::ReadOut { service, .. }
         | Event::ProbeDone { service, .. }
         | Event::OomKilled { service, .. } => Some(service),
         Event::Request { request, .. } => match request {
@@ -195,6 +196,7 @@ fn object(effect: &Effect) -> Option<&ServiceName> {
         | Effect::Signal { service, .. }
         | Effect::KillCgroup { service }
         | Effect::Probe { service, .. }
+        | Effect::ReadOut { service, .. }
         | Effect::StopProbe { service, .. }
         | Effect::Release { service }
         | Effect::StateChanged { service, .. }

@@ -40,6 +40,7 @@ use crate::stages::storage::Storage;
 pub use id_ranges::id_bases;
 pub use launch::launch;
 pub use probe::probe;
+pub use readiness::read_out;
 pub use reserve::Reserve;
 pub use unit::Unit;
 

@@ -72,6 +72,18 @@ pub(super) async fn prepare_socket(shared: &Rc<Shared>, unit: &Unit) -> Result<(
     Ok(())
 }
 
+/// Tells the loop once all is told that the unit has said so far.
+pub async fn read_out(shared: Rc<Shared>, unit: Unit, life: u64) {
+    let socket = unit.held().notify.clone();
+    if let Some(socket) = socket {
+        // Whoever goes on writing for ten seconds is waited for no longer.
+        let _as_far_as_it_was_read = socket.read_out().await;
+    }
+    let service = unit.service.name.clone();
+    let event = Event::ReadOut { service, life };
+    let _loop_never_ends = shared.events.send(LoopEvent::Supervisor(event));
+}
+
 fn tell(shared: &Rc<Shared>, unit: &Unit, notice: Notice) {
     if let Notice::MainPid(pid) = notice
         && unit.declare_main(shared, pid).is_err()

@@ -23,6 +23,14 @@ pub enum Effect {
         /// Which.
         signal: Signal,
     },
+    /// The watchdog's time is over: what the service has said so far may only be unread. Read all of
+    /// it, tell it, and answer with `ReadOut`.
+    ReadOut {
+        /// Whose.
+        service: ServiceName,
+        /// The life that is asked about.
+        life: u64,
+    },
     /// Write 1 to the service's `cgroup.kill`. Answered by `CgroupEmpty` once the cgroup is empty,
     /// also when it is already: the state is re-read, not inferred (cgroups(7)). Of a launch in
     /// flight, which it ends, the answer is `LaunchFailed` or `Launched` as ever.

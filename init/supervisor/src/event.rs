@@ -70,6 +70,13 @@ pub enum Event {
         /// What it said; of a datagram with several assignments, one event each, in their order.
         notice: Notice,
     },
+    /// All that the service had said when `Effect::ReadOut` came has been told.
+    ReadOut {
+        /// Whose.
+        service: ServiceName,
+        /// The life that `Effect::ReadOut` named.
+        life: u64,
+    },
     /// A health probe ended.
     ProbeDone {
         /// Whose.

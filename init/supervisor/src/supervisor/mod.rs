@@ -170,6 +170,7 @@ impl Supervisor {
                 life,
                 notice,
             } => self.with(&service, |s, id| s.notice(id, life, notice)),
+            Event::ReadOut { service, life } => self.with(&service, |s, id| s.read_out(id, life)),
             Event::ProbeDone {
                 service,
                 life,

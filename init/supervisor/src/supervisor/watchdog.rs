@@ -4,7 +4,7 @@ use super::Supervisor;
 use crate::cause;
 use crate::restart::Kind as End;
 use crate::timers::Timer;
-use crate::unit::Id;
+use crate::unit::{Id, READ_OUT_BOUND};
 use crate::{Effect, Time};
 
 use orlop_config::Signal;
@@ -17,16 +17,43 @@ impl Supervisor {
         let every = own.or(unit.plan.watchdog);
         let every = every.filter(|every| *every > Time::ZERO);
         unit.status.watchdog = every;
+        unit.silent = false;
         let at = every.map(|every| self.now.saturating_add(every));
         self.set_timer(id, Timer::Watchdog, at);
     }
 
     pub(super) fn disarm_watchdog(&mut self, id: Id) {
-        self.units[id].status.watchdog = None;
+        let unit = &mut self.units[id];
+        unit.status.watchdog = None;
+        unit.silent = false;
         self.set_timer(id, Timer::Watchdog, None);
     }
 
+    /// Nothing was heard; but what was said may lie unread while the machine is busy. That is read
+    /// first, and not for ever: a service that says other things all the time is not alive either.
     pub(super) fn watchdog_expired(&mut self, id: Id) {
+        let unit = &mut self.units[id];
+        if std::mem::replace(&mut unit.silent, true) {
+            self.silent(id);
+            return;
+        }
+        self.effects.push(Effect::ReadOut {
+            service: unit.name.clone(),
+            life: unit.status.life,
+        });
+        let bound = self.now.saturating_add(READ_OUT_BOUND);
+        self.set_timer(id, Timer::Watchdog, Some(bound));
+    }
+
+    /// All that it had said has been told: nothing of that was a sign of life.
+    pub(super) fn read_out(&mut self, id: Id, life: u64) {
+        let unit = &mut self.units[id];
+        if unit.silent && unit.life_of(life).is_some() {
+            self.silent(id);
+        }
+    }
+
+    fn silent(&mut self, id: Id) {
         let every = self.units[id].status.watchdog.unwrap_or_default();
         let text = format!("watchdog: nothing heard for {}", cause::duration(every));
         self.bite(id, text);

@@ -15,7 +15,8 @@ use orlop_config::{
 pub(crate) use edge::Edge;
 pub(crate) use life::Life;
 pub(crate) use phase::{
-    Ending, KILL_AGAIN, KILL_BOUND, LAUNCH_BOUND, NEED_PATIENCE, Phase, STOP_EXTENSION, Why,
+    Ending, KILL_AGAIN, KILL_BOUND, LAUNCH_BOUND, NEED_PATIENCE, Phase, READ_OUT_BOUND,
+    STOP_EXTENSION, Why,
 };
 
 use crate::restart::{Rules, Window};
@@ -98,6 +99,8 @@ pub(crate) struct Unit {
     pub(crate) phase: Phase,
     pub(crate) life: Option<Life>,
     pub(crate) checkup: Checkup,
+    /// The watchdog's time is over, and what was said is being read.
+    pub(crate) silent: bool,
     /// Automatic restarts in a row: since the last healthy run or manual start.
     pub(crate) in_row: u32,
     /// The next launch is an automatic restart.
@@ -161,6 +164,7 @@ impl Unit {
             phase,
             life: None,
             checkup: Checkup::default(),
+            silent: false,
             in_row: 0,
             retrying: false,
             window: Window::default(),

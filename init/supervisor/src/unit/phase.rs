@@ -13,6 +13,8 @@ pub(crate) const KILL_AGAIN: Duration = Duration::from_secs(60);
 /// `EXTEND_TIMEOUT_USEC` moves the end of a stop to so long after its beginning at the most (or to
 /// the end of the grace period, if that is longer): every wait is bounded.
 pub(crate) const STOP_EXTENSION: Duration = Duration::from_secs(300);
+/// How long it may take to read what a service has said when its watchdog's time is over.
+pub(crate) const READ_OUT_BOUND: Duration = Duration::from_secs(10);
 /// A service waits so long for something of the machine before it counts as waiting in vain.
 pub(crate) const NEED_PATIENCE: Duration = Duration::from_secs(30);
 

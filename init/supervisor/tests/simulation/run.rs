@@ -244,6 +244,10 @@ impl Run {
                     let id = self.invariants.id(&service);
                     self.world.probe(random, now, id, serial);
                 }
+                Effect::ReadOut { service, .. } => {
+                    let id = self.invariants.id(&service);
+                    self.world.read_out(random, now, id);
+                }
                 Effect::EndMachine { kind, .. } => end = Some(kind),
                 _ => {}
             }

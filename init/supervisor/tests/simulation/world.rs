@@ -39,6 +39,8 @@ pub(crate) struct Process {
     talks: bool,
     /// Answers its probes.
     healthy: bool,
+    /// When it fed its watchdog last.
+    pub(crate) fed: Time,
     /// What PID 1 has been told of this life.
     pub(crate) told_launched: bool,
     pub(crate) told_exit: bool,
@@ -72,6 +74,10 @@ enum Turn {
     Tell(Notice),
     /// It feeds its watchdog, and goes on.
     Feed,
+    /// What it fed its watchdog with is read.
+    TellPing,
+    /// What it has said so far has been read.
+    TellReadOut,
     /// A probe, by number.
     Probe(u64, ProbeResult),
     /// Killed for want of memory, the main process or another.
@@ -98,6 +104,7 @@ impl World {
             life: 0,
             talks: true,
             healthy: true,
+            fed: Time::ZERO,
             told_launched: false,
             told_exit: false,
         };
@@ -310,14 +317,40 @@ impl World {
                 }
             }
             Turn::Feed if process.main && process.talks => {
+                process.fed = now;
                 let every = self.services[service].supervision.watchdog;
                 self.plan(now + every.unwrap_or_default() / 2, service, Turn::Feed);
+                // PID 1 may be busy elsewhere.
+                let unread = match !self.calm && random.percent(20) {
+                    true => random.millis(20_000),
+                    false => Duration::ZERO,
+                };
+                self.plan(now + unread, service, Turn::TellPing);
+            }
+            Turn::TellPing => {
                 return Some(Event::Notice {
                     service: name,
                     life,
                     notice: Notice::WatchdogPing,
                 });
             }
+            Turn::TellReadOut => match self.unread_ping(service, life) {
+                Some(unread) => {
+                    self.agenda.remove(&unread);
+                    self.plan(now, service, Turn::TellReadOut);
+                    return Some(Event::Notice {
+                        service: name,
+                        life,
+                        notice: Notice::WatchdogPing,
+                    });
+                }
+                None => {
+                    return Some(Event::ReadOut {
+                        service: name,
+                        life,
+                    });
+                }
+            },
             Turn::Starve if process.main => {
                 self.tell(random, now, service, Turn::TellOom);
                 if random.percent(60) {
@@ -355,6 +388,18 @@ impl World {
             _ => {}
         }
         None
+    }
+
+    /// PID 1 reads what the service has said so far.
+    pub(crate) fn read_out(&mut self, random: &mut Random, now: Time, service: usize) {
+        self.tell(random, now, service, Turn::TellReadOut);
+    }
+
+    /// What of it lies unread longest.
+    fn unread_ping(&self, service: usize, life: u64) -> Option<(Time, u64)> {
+        let ping = (service, life, Turn::TellPing);
+        let mut agenda = self.agenda.iter();
+        agenda.find_map(|(at, turn)| (*turn == ping).then_some(*at))
     }
 
     fn exec(&mut self, random: &mut Random, now: Time, service: usize) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use orlop_config::{Readiness, RestartPolicy, Service};
 
 use super::world::*;
-use crate::{ExitStatus, Notice, ServiceState};
+use crate::{Event, ExitStatus, Notice, ServiceState};
 
 fn watched(text: &str) -> Service {
     service(text).set(|s| s.watchdog = Some(SEC * 3))
@@ -20,6 +20,8 @@ fn silence_is_sigabrt_then_the_kill_then_the_policy() {
     world.pass(SEC * 3 - MS);
     assert_eq!(world.state("db"), ServiceState::Up);
     world.pass(MS);
+    assert_eq!(world.did(), ["read out db"]);
+    world.read_out("db");
     assert_eq!(world.did(), ["signal db 6"]);
     assert_eq!(world.cause("db"), "watchdog: nothing heard for 3 s");
     assert_eq!(world.status("db").watchdog, None);
@@ -53,7 +55,62 @@ fn it_may_be_triggered_moved_turned_on_and_off() {
     world.notice("web", Notice::WatchdogTrigger);
     assert_eq!(world.did(), [""; 0], "once");
     world.pass(SEC * 4);
+    assert_eq!(world.did(), ["read out db"]);
+    world.read_out("db");
     assert_eq!(world.did(), ["signal db 6"]);
+}
+
+#[test]
+fn what_lies_unread_is_read_before_the_bite() {
+    let mut world = World::up([watched("db")]);
+    world.pass(SEC * 3);
+    assert_eq!(world.did(), ["read out db"]);
+    world.notice("db", Notice::WatchdogPing);
+    world.read_out("db");
+    assert_eq!(world.did(), [""; 0]);
+    // From when it was heard.
+    world.pass(SEC * 3 - MS);
+    assert_eq!(world.state("db"), ServiceState::Up);
+    world.pass(MS);
+    assert_eq!(world.did(), ["read out db"]);
+    world.notice("db", Notice::Status("not what was asked for".to_owned()));
+    world.read_out("db");
+    assert_eq!(world.did(), ["signal db 6"]);
+    world.read_out("db");
+    assert_eq!(world.did(), [""; 0], "once");
+}
+
+#[test]
+fn reading_is_bounded_and_asked_for_once() {
+    let mut world = World::up([watched("db")]);
+    world.pass(SEC * 3);
+    assert_eq!(world.did(), ["read out db"]);
+    world.pass(SEC * 10 - MS);
+    assert_eq!(world.did(), [""; 0]);
+    world.pass(MS);
+    assert_eq!(world.did(), ["signal db 6"]);
+}
+
+#[test]
+fn what_an_earlier_life_was_asked_is_no_answer() {
+    let mut world = World::up([watched("db")]);
+    world.pass(SEC * 3);
+    world.read_out("db");
+    world.gone("db", 0);
+    world.pass(SEC * 10);
+    world.answer_launches();
+    let life = world.status("db").life;
+    world.pass(SEC * 3);
+    assert_eq!(world.did(), ["read out db"]);
+    world.step(Event::ReadOut {
+        service: name("db"),
+        life: life - 1,
+    });
+    assert_eq!(world.state("db"), ServiceState::Up);
+    // Nor is an answer to nobody's question.
+    world.notice("db", Notice::WatchdogPing);
+    world.read_out("db");
+    assert_eq!(world.state("db"), ServiceState::Up);
 }
 
 #[test]
@@ -91,7 +148,8 @@ fn who_was_well_until_the_bite_starts_at_once() {
         ),
     ] {
         let mut world = World::up([service("db").set(|s| s.watchdog = Some(every))]);
-        world.pass(SEC * 15);
+        world.pass(every);
+        world.read_out("db");
         assert_eq!(world.state("db"), ServiceState::Stopping);
         world.gone("db", 0);
         assert_eq!(world.state("db"), state, "{every:?}");

@@ -187,6 +187,13 @@ impl World {
             notice,
         })
     }
+    pub(super) fn read_out(&mut self, service: &str) -> &[Effect] {
+        let life = self.status(service).life;
+        self.step(Event::ReadOut {
+            service: name(service),
+            life,
+        })
+    }
     pub(super) fn ready(&mut self, service: &str) -> &[Effect] {
         self.notice(service, Notice::Ready)
     }
@@ -292,6 +299,7 @@ impl World {
             Effect::BootComplete => Some("boot complete".to_owned()),
             Effect::ShutdownComplete(kind) => Some(format!("shutdown complete {kind:?}")),
             Effect::Probe { service, .. } => Some(format!("probe {service}")),
+            Effect::ReadOut { service, .. } => Some(format!("read out {service}")),
             Effect::StopProbe { service, .. } => Some(format!("stop probe {service}")),
             Effect::EndMachine { service, kind } => Some(format!("end machine {service} {kind:?}")),
             Effect::StateChanged { .. } | Effect::Reply { .. } => None,

@@ -243,6 +243,7 @@ impl Invariants {
                     format!("stop of probe {serial} of {service}, not {stopped:?}")
                 })
             }
+            Effect::ReadOut { service, life } => self.read_out(self.ids[service], *life),
             Effect::Release { service } => self.release(self.ids[service], world),
             Effect::StateChanged {
                 service,

@@ -16,12 +16,20 @@ impl Invariants {
         let seen = &self.seen[id];
         if signal == Signal::ABRT && !seen.own_watchdog {
             let watchdog = self.services[id].supervision.watchdog;
-            ensure(
-                watchdog.is_some_and(|every| now - seen.fed >= every),
-                || format!("the watchdog of {name} bit after {:?}", now - seen.fed),
-            )?;
+            // What it said counts from when it said it, read or not.
+            let fed = seen.fed.max(process.fed);
+            ensure(watchdog.is_some_and(|every| now - fed >= every), || {
+                format!("the watchdog of {name} bit after {:?}", now - fed)
+            })?;
         }
         Ok(())
+    }
+
+    pub(super) fn read_out(&self, id: usize, life: u64) -> Verdict {
+        let seen = &self.seen[id];
+        ensure(seen.state == ServiceState::Up && seen.life == life, || {
+            format!("the watchdog of {} in {seen:?}", self.services[id].name)
+        })
     }
 
     pub(super) fn probe(&mut self, id: usize, life: u64, serial: u64) -> Verdict {
