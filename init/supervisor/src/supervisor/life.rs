@@ -14,13 +14,24 @@ impl Supervisor {
         }
     }
 
-    /// A launch that waits for the machine is not late.
+    /// A launch that waits for the machine is not late; and when it shall end, only a kill reaches it:
+    /// there is no process yet that a signal could go to, or that an earlier kill has met.
     pub(super) fn launch_waits(&mut self, id: Id, life: u64, bound: Duration) {
-        let unit = &self.units[id];
-        let is_this = unit.life.as_ref().is_some_and(|now| now.serial == life);
-        if is_this && unit.phase == Phase::Starting {
-            let until = self.now.saturating_add(bound);
-            self.set_deadline(id, Some(until.saturating_add(LAUNCH_BOUND)));
+        let unit = &mut self.units[id];
+        let phase = unit.phase;
+        let Some(life) = unit.life_of(life).filter(|life| life.up.is_none()) else {
+            return;
+        };
+        life.waits = bound > Duration::ZERO;
+        let waits = life.waits;
+        match phase {
+            Phase::Starting => {
+                let until = self.now.saturating_add(bound);
+                self.set_deadline(id, Some(until.saturating_add(LAUNCH_BOUND)));
+            }
+            Phase::Ending(ending) if waits && !ending.killed => self.kill_cgroup(id, ending),
+            Phase::Ending(_) | Phase::Stuck(_) if waits => self.push_kill(id),
+            _ => {}
         }
     }
 

@@ -9,12 +9,16 @@ use crate::{Effect, RequestError, Time, cause};
 impl Supervisor {
     /// Begins the end of a starting or running service.
     pub(super) fn stop(&mut self, id: Id, why: Why, cause: &str) {
-        let runs = self.units[id].main_runs();
-        let grace = self.units[id].plan.grace;
-        self.set_deadline(id, Some(self.now.saturating_add(grace)));
-        self.enter(id, Phase::Ending(Ending::new(why)), cause);
+        let unit = &self.units[id];
+        let runs = unit.main_runs();
+        let waits = unit.life.as_ref().is_some_and(|life| life.waits);
+        let ending = Ending::new(why);
+        self.set_deadline(id, Some(self.now.saturating_add(unit.plan.grace)));
+        self.enter(id, Phase::Ending(ending), cause);
         if runs {
             self.send_stop(id);
+        } else if waits {
+            self.kill_cgroup(id, ending);
         }
     }
 

@@ -15,6 +15,8 @@ pub(crate) struct Life {
     pub(crate) serial: u64,
     /// `Launched` came, at this time.
     pub(crate) up: Option<Time>,
+    /// Its launch waits for the machine, without a process.
+    pub(crate) waits: bool,
     /// It said that it is ready; may be read before `Launched`.
     pub(crate) said_ready: bool,
     /// It was up, in the sense of its readiness.

@@ -51,6 +51,11 @@ impl Process {
         self.main || self.leftovers || self.launch == Launch::Forked
     }
 
+    /// Its launch waits for the machine, without a child.
+    pub(crate) fn waits(&self) -> bool {
+        self.launch == Launch::Waiting
+    }
+
     pub(crate) fn nothing_left(&self) -> bool {
         !self.populated() && matches!(self.launch, Launch::None | Launch::Done)
     }

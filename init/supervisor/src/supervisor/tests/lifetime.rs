@@ -325,6 +325,70 @@ fn a_launch_that_waits_for_the_machine_for_ever_is_bounded() {
     assert_eq!(world.state("web"), ServiceState::BackingOff);
 }
 
+/// A launch that has no process yet, in life 1, waits for so many seconds at the most.
+fn waits(world: &mut World, seconds: u32) {
+    world.step(Event::LaunchWaits {
+        service: name("web"),
+        life: 1,
+        bound: seconds * SEC,
+    });
+}
+
+#[test]
+fn a_launch_without_a_process_takes_no_grace_period() {
+    let mut world = World::new([service("web").grace(30 * SEC)]);
+    world.boot();
+    waits(&mut world, 180);
+    let id = world.stop("web");
+    assert_eq!(world.did(), ["kill web"], "stopped while it waits");
+    world.launch_failed("web");
+    assert_eq!(world.replies(), [(id, Ok(()))]);
+    assert_eq!(world.state("web"), ServiceState::Down);
+
+    let mut world = World::new([service("web").grace(30 * SEC)]);
+    world.boot();
+    world.stop("web");
+    assert!(world.did().is_empty());
+    waits(&mut world, 180);
+    assert_eq!(world.did(), ["kill web"], "stopped before it waits");
+    world.launch_failed("web");
+    assert_eq!(world.state("web"), ServiceState::Down);
+
+    let mut world = World::new([service("web").grace(30 * SEC)]);
+    world.boot();
+    waits(&mut world, 180);
+    waits(&mut world, 0);
+    world.stop("web");
+    assert!(world.did().is_empty(), "it is being launched");
+    world.launched("web");
+    assert_eq!(world.did(), ["signal web 15", "signal web 18"]);
+}
+
+#[test]
+fn a_kill_before_a_launch_waits_is_sent_again() {
+    let mut world = World::new([service("web").grace(SEC)]);
+    world.boot();
+    world.stop("web");
+    world.pass(SEC);
+    assert_eq!(world.did(), ["kill web"], "nobody to hear it");
+    waits(&mut world, 180);
+    assert_eq!(world.did(), ["kill web"]);
+    world.launch_failed("web");
+    assert_eq!(world.state("web"), ServiceState::Down);
+
+    let mut world = World::new([service("web").grace(SEC)]);
+    world.boot();
+    world.stop("web");
+    world.pass(11 * SEC);
+    assert_eq!(world.state("web"), ServiceState::Failed, "stuck");
+    waits(&mut world, 180);
+    assert_eq!(world.did(), ["kill web"]);
+    waits(&mut world, 0);
+    assert!(world.did().is_empty());
+    world.launch_failed("web");
+    assert_eq!(world.state("web"), ServiceState::Down);
+}
+
 #[test]
 fn a_launch_that_comes_after_the_kill_is_killed_again() {
     let mut world = World::new([service("web").grace(SEC)]);

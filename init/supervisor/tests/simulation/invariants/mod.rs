@@ -323,6 +323,10 @@ impl Invariants {
             ensure(status.pid.is_some() == runs, || {
                 format!("{name} {:?} has pid {:?}", status.state, status.pid)
             })?;
+            let starts = status.state == ServiceState::Starting;
+            ensure(!process.waits() || starts, || {
+                format!("{name} is {:?}, and its launch waits", status.state)
+            })?;
             let late = status.next_run.filter(|next| Some(*next) < unix);
             ensure(late.is_none(), || {
                 format!("{name} should have run at {late:?}, it is {unix:?}")
