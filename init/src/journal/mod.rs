@@ -1,8 +1,8 @@
 //! PID 1's state as a journal, so that another PID 1 can go on where this one stopped.
 //!
 //! Append-only lines in a memfd that cannot shrink: a checksum and one JSON object each. What is about
-//! to be done is written before, what came of it after; so a reader knows the state at every instant,
-//! and which deeds may or may not have happened. These it settles from the kernel's facts.
+//! to be done is written before, what came of it after, what is so a moment later; so a reader knows
+//! which deeds may or may not have happened, and settles these from the kernel's facts.
 //!
 //! ```text
 //! 7019a5e9 {"n":0,"intent":{"service":"web","deed":"launch","number":3}}

@@ -1,5 +1,6 @@
-//! The one place that lets the supervisor decide, and that writes the journal: what is so, what is about
-//! to be done, and that it has been done.
+//! The one place that lets the supervisor decide, and that writes the journal: what is about to be done
+//! and that it has been done, at once; what is so, once for all that happens within some milliseconds: a
+//! restart's launch does not wait for what is written of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,10 +16,18 @@ use crate::clock::boottime;
 use crate::journal::{Deadlines, Deed, Exit, Facts, Intent, Journal, MachineFacts};
 use crate::shutdown;
 
+/// How long what is so waits for what is to be done, and for what changes next.
+const GATHER: Duration = Duration::from_millis(5);
+const LATEST: Duration = Duration::from_millis(50);
+
 /// The journal, if there is one, and what it costs to know only once.
 #[derive(Debug)]
 pub(super) struct Journaled {
     journal: Option<Journal>,
+    /// Services of which something may have changed since it was written.
+    touched: BTreeSet<ServiceName>,
+    /// When that is written.
+    due: Option<Duration>,
     /// Main processes with their start times.
     started: BTreeMap<ServiceName, (u32, Option<u64>)>,
     /// What was not told yet.
@@ -35,6 +44,8 @@ impl Journaled {
         };
         Self {
             journal,
+            touched: BTreeSet::new(),
+            due: None,
             started: BTreeMap::new(),
             failed,
             told: false,
@@ -68,18 +79,24 @@ impl Journaled {
 impl Machine {
     /// The only place that lets the supervisor decide.
     pub(crate) fn step(&mut self, event: Event) {
-        let mut touched: BTreeSet<ServiceName> = match event {
+        let now = boottime();
+        match event {
             // Those too that are not started: all of them are known from here on.
-            Event::Boot => self.units.keys().cloned().collect(),
-            _ => subject(&event).cloned().into_iter().collect(),
-        };
+            Event::Boot => self.journaled.touched.extend(self.units.keys().cloned()),
+            _ => self.journaled.touched.extend(subject(&event).cloned()),
+        }
+        let due = *self.journaled.due.get_or_insert(now + GATHER);
+        if due + LATEST <= now {
+            // A flood of events leaves the loop no moment for it.
+            self.tell_facts();
+        }
         if let Event::Launched { service, .. } | Event::LaunchFailed { service, .. } = &event {
             self.journaled
                 .write(|journal| journal.launched(service.as_str()));
         }
-        let effects = self.supervisor.step(event, boottime());
-        touched.extend(effects.iter().filter_map(object).cloned());
-        self.tell(&touched);
+        let effects = self.supervisor.step(event, now);
+        let touched = effects.iter().filter_map(object).cloned();
+        self.journaled.touched.extend(touched);
         for effect in effects {
             let intent = intent(&effect);
             let number = intent.and_then(|intent| self.journaled.write(|j| j.intent(intent)));
@@ -90,13 +107,18 @@ impl Machine {
                 self.journaled.write(|journal| journal.done(number));
             }
         }
-        self.tell(&touched);
     }
 
-    /// Writes what is so of these services and of the machine, as far as it has changed.
-    fn tell(&mut self, services: &BTreeSet<ServiceName>) {
-        for service in services {
-            if let Some(facts) = self.facts(service) {
+    /// When [`Machine::tell_facts`] is to be called.
+    pub(super) fn facts_due(&self) -> Option<Duration> {
+        self.journaled.due
+    }
+
+    /// Writes what is so of services and of the machine, as far as it has changed.
+    pub(super) fn tell_facts(&mut self) {
+        self.journaled.due = None;
+        for service in std::mem::take(&mut self.journaled.touched) {
+            if let Some(facts) = self.facts(&service) {
                 self.journaled.write(|journal| journal.service(facts));
             }
         }

@@ -242,6 +242,7 @@ impl Machine {
         let mut in_row = 0_u32;
         loop {
             if let Some(kind) = self.ended {
+                self.tell_facts();
                 return kind;
             }
             // Nor can a service that does nothing but make events keep a person from being heard.
@@ -257,6 +258,7 @@ impl Machine {
                 biased;
                 Some(event) = inbox.recv() => self.take(event),
                 () = until(self.supervisor.next_deadline()) => self.step(Event::Deadline),
+                () = until(self.facts_due()) => self.tell_facts(),
                 Some(incoming) = calls.recv() => self.request(incoming),
             }
         }

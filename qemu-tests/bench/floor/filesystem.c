@@ -155,24 +155,37 @@ static void bind_file(const char *source, const char *path)
 	put_on(tree, path);
 }
 
-/* Files are covered by the null device, directories by one empty file system for all. */
-static void mask(const char *path)
+/* The first mask of its kind. The null device's owner and mode are the machine's: a read-only mount. */
+static int first_mask(int directory)
 {
 	static const char *const empty[] = { "mode", "0755", "nr_inodes", "2", "size", "4k", NULL };
-	static int shared = -1;
-	int target = find(path), tree;
+	int tree;
+
+	if (directory)
+		return fresh_mount("tmpfs", READ_ONLY, empty);
+	tree = syscall(SYS_open_tree, null, "", CLONE);
+	restrict_mount(tree, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0, 0);
+	return tree;
+}
+
+/* Files are covered by the null device, directories by one empty file system, one for all of each. */
+static void mask(const char *path)
+{
+	static int shared[2] = { -1, -1 };
+	int target = find(path), tree, *first;
 	struct stat is;
 
 	if (target < 0 && errno == ENOENT)
 		return;
 	must(target >= 0 && fstat(target, &is) == 0, path);
-	if (S_ISDIR(is.st_mode) && shared < 0)
-		tree = shared = fresh_mount("tmpfs", READ_ONLY, empty);
+	first = &shared[S_ISDIR(is.st_mode) ? 1 : 0];
+	if (*first < 0)
+		tree = *first = first_mask(S_ISDIR(is.st_mode));
 	else
-		tree = syscall(SYS_open_tree, S_ISDIR(is.st_mode) ? shared : null, "", CLONE);
+		tree = syscall(SYS_open_tree, *first, "", CLONE);
 	must(syscall(SYS_move_mount, tree, "", target, "", BOTH_EMPTY) == 0, path);
 	close(target);
-	if (tree != shared)
+	if (tree != *first)
 		close(tree);
 }
 
@@ -198,8 +211,10 @@ void build_root(const struct service *service, int bridged)
 	};
 	static const char *const closed[] = { "proc/bus", "proc/fs", "proc/irq", "proc/sys",
 					      "proc/sysrq-trigger" };
+	struct stat is;
 
 	null = open("/dev/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	must(fstat(null, &is) == 0 && is.st_rdev == makedev(1, 3), "/dev/null");
 	attach_root(service);
 	fresh("proc", "proc", PLAIN, NULL);
 	fresh("sysfs", "sys", READ_ONLY, NULL);
