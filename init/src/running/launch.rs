@@ -341,8 +341,18 @@ async fn tell_exit(shared: Rc<Shared>, unit: Unit, exited: oneshot::Receiver<Exi
     let service = unit.service.name.clone();
     // Before the exit: that the kernel was out of memory is its cause.
     unit.tell_oom_kills(&shared);
-    let event = Event::MainExited { service, status };
-    let _loop_never_ends = shared.events.send(LoopEvent::Supervisor(event));
-    let look = LoopEvent::CgroupChanged(unit.service.name.clone());
-    let _loop_never_ends = shared.events.send(look);
+    let tell = |event| {
+        let _loop_never_ends = shared.events.send(event);
+    };
+    // Of who leaves nothing behind there is nothing to kill. (Not known: it is asked again.)
+    let is_gone = unit.is_gone().unwrap_or(false);
+    let name = service.clone();
+    if is_gone {
+        let service = name.clone();
+        tell(LoopEvent::Supervisor(Event::CgroupEmpty { service }));
+    }
+    tell(LoopEvent::Supervisor(Event::MainExited { service, status }));
+    if !is_gone {
+        tell(LoopEvent::CgroupChanged(name));
+    }
 }
