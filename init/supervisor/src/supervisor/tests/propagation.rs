@@ -87,6 +87,22 @@ fn restart_of_a_dependency_by_request_restarts_those_who_ask() {
 }
 
 #[test]
+fn a_restart_that_is_refused_restarts_nobody() {
+    let web = service("web").edge("db", |edge| edge.restart = true);
+    let mut world = World::up([service("db"), web]);
+    world.exits("db", 1);
+    world.pass(SEC * 10);
+    assert_eq!(world.state("db"), ServiceState::Failed, "stuck");
+    world.restart("db");
+    assert!(world.replies()[0].1.is_err());
+    world.empty("db");
+    world.pass(SEC);
+    world.launched("db");
+    assert_eq!(world.state("db"), ServiceState::Up);
+    assert_eq!(world.state("web"), ServiceState::Up);
+}
+
+#[test]
 fn a_stop_forgets_that_somebody_would_follow() {
     let web = service("web").edge("db", |edge| edge.restart = true);
     let mut world = World::up([service("db"), web]);

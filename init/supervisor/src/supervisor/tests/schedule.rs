@@ -74,6 +74,19 @@ fn by_interval_without_a_clock_and_without_drift() {
 }
 
 #[test]
+fn what_is_due_at_that_very_moment_is_run_once_with_what_was_missed() {
+    let every = Trigger::Every(SEC * 60);
+    let mut world = booted(scheduled(every, Missed::Run, Overlap::Queue));
+    world.now += SEC * 120;
+    world.step(Event::Deadline);
+    assert_eq!(world.did(), ["launch job"]);
+    world.launched("job");
+    world.gone("job", 0);
+    assert_eq!(world.did(), ["kill job", "release job"], "and not again");
+    assert_eq!(due_in(&world), Some(SEC * 60));
+}
+
+#[test]
 fn by_cron_once_the_clock_is_known() {
     let mut world = booted(scheduled(hourly(), Missed::Skip, Overlap::Skip));
     assert_eq!(world.supervisor.next_deadline(), None);
