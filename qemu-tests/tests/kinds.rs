@@ -11,6 +11,10 @@ static MACHINE: LazyLock<Shared> = LazyLock::new(|| Shared::new(boot()));
 
 const SLEEP: &str = "exec /bin/busybox sleep 1000000";
 
+/// Takes a second to stop.
+const SLOW: &str =
+    "trap '/bin/busybox sleep 1; exit 0' TERM; /bin/busybox sleep 1000000 & wait; exit 1";
+
 fn boot() -> Result<Vm> {
     let prepare = "echo prepared; exit 0";
     let once = "type = \"oneshot\"";
@@ -34,6 +38,9 @@ fn boot() -> Result<Vm> {
             "schedule = \"every 2s\"\ntype = \"oneshot\"",
         )
         .shell_service("web", &replica, "scale = 3")
+        .shell_service("base", SLOW, "")
+        .shell_service("upper", SLOW, "depends_on = [\"base\"]")
+        .shell_service("aside", SLOW, "")
         .shell_service(
             "online",
             SLEEP,
@@ -131,6 +138,32 @@ fn three_replicas_have_names_and_answer_to_one() {
     }
     let refused = vm.orlop_outcome(&["stop", "web-4"]).unwrap();
     assert!(refused.stderr.contains("web-"), "{refused:?}");
+    let logs = vm.orlop_outcome(&["logs", "web"]).unwrap();
+    assert!(logs.stderr.contains("web-"), "{logs:?}");
+}
+
+#[test]
+fn several_are_stopped_at_once_and_dependents_first() {
+    let vm = MACHINE.hold_booted().unwrap();
+    for service in ["base", "upper", "aside"] {
+        vm.wait_service(service, "up").unwrap();
+    }
+    let typo = vm.orlop_outcome(&["stop", "base", "bsae"]).unwrap();
+    assert!(typo.stderr.contains("base"), "{typo:?}");
+    assert_eq!(vm.status("base").unwrap()["state"], "up");
+    vm.orlop(&["stop", "base", "upper", "aside"]).unwrap();
+    let place = |service, state| vm.place(service, state).unwrap();
+    assert!(place("upper", "stopping") < place("aside", "down"));
+    assert!(place("aside", "stopping") < place("upper", "down"));
+    assert!(place("upper", "down") < place("base", "stopping"));
+    for service in ["base", "upper", "aside"] {
+        assert_eq!(vm.status(service).unwrap()["state"], "down");
+    }
+    let mark = vm.mark();
+    vm.orlop(&["start", "upper", "aside"]).unwrap();
+    for service in ["base", "upper", "aside"] {
+        vm.wait_service_after(mark, service, "up").unwrap();
+    }
 }
 
 #[test]

@@ -49,7 +49,11 @@ fn answer(incoming: Incoming) {
         Call::List => Ok(Reply::List {
             services: vec![service("web")],
         }),
-        Call::Start { name } | Call::Stop { name } | Call::Restart { name } => known(name),
+        Call::Start { names } | Call::Stop { names } | Call::Restart { names } => {
+            let mut names = names.into_iter();
+            let unknown = names.find(|name| name != "web");
+            known(unknown.unwrap_or_else(|| "web".to_owned()))
+        }
         Call::Kill { name, signal } if signal.number() == 1 => known(name),
         Call::Kill { name, .. } => Err(ControlError::NotRunning { name }),
         Call::Logs(mut hand_over) => {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use orlop_config::{Isolation, ServiceName};
-use orlop_supervisor::{Effect, Event, ServiceState};
+use orlop_supervisor::{Effect, Event, Request, ServiceState};
 use serde_json::json;
 
 use super::service_info::state_word;
@@ -50,7 +50,14 @@ impl Machine {
                 state,
                 cause,
             } => self.state_changed(&service, state, &cause),
-            Effect::Reply { id, result } => self.requests.answer(id, result),
+            Effect::Reply { id, result } => {
+                for (service, id) in self.requests.answer(id, result) {
+                    // Behind the other effects of this step, which are still to be done.
+                    let request = Request::Stop(service);
+                    let event = LoopEvent::Supervisor(Event::Request { request, id });
+                    let _loop_never_ends = self.shared.events.send(event);
+                }
+            }
             Effect::Probe {
                 service,
                 life,

@@ -1,14 +1,14 @@
 //! Control calls: what goes to the supervisor, what PID 1 knows itself, what goes on to `log`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::Rc;
 
-use orlop_config::{ServiceName, nearest};
+use orlop_config::{Service, ServiceName, nearest};
 use orlop_control::server::{Access, Call, HandOver, Incoming, Reply, Responder, serve};
 use orlop_control::{ControlError, Lease, LinkAddress, MachineInfo, ServiceInfo};
 use orlop_supervisor::{Event, Request, RequestError, ServiceState, Shutdown};
@@ -28,13 +28,24 @@ use crate::stage::chain;
 pub(crate) struct Requests {
     next: u64,
     open: HashMap<u64, (ServiceName, Rc<Asked>)>,
+    held: Vec<Held>,
 }
 
-/// One call, which the supervisor answers once for each instance of a scaled service.
+/// One call, which the supervisor answers once for each service that is meant.
 #[derive(Debug)]
 struct Asked {
     reply: RefCell<Option<Responder>>,
     left: Cell<usize>,
+    failed: RefCell<Option<ControlError>>,
+}
+
+/// A stop that waits for those of the same call that depend on the service.
+#[derive(Debug)]
+struct Held {
+    service: ServiceName,
+    id: u64,
+    /// Requests that are answered first.
+    after: Vec<u64>,
 }
 
 impl Requests {
@@ -50,22 +61,44 @@ impl Requests {
         self.next
     }
 
-    /// The first failure is the answer; success is one of all.
-    pub(crate) fn answer(&mut self, id: u64, result: Result<(), RequestError>) {
+    /// When all of a call are answered, the first failure is its answer; success is one of all. Gives
+    /// the stops that need not wait any more.
+    pub(crate) fn answer(
+        &mut self,
+        id: u64,
+        result: Result<(), RequestError>,
+    ) -> Vec<(ServiceName, u64)> {
         let Some((name, asked)) = self.open.remove(&id) else {
-            return;
+            return Vec::new();
         };
+        if let Err(error) = result {
+            let mut failed = asked.failed.borrow_mut();
+            failed.get_or_insert_with(|| refusal(name.as_str(), error));
+        }
         asked.left.set(asked.left.get().saturating_sub(1));
-        if (result.is_err() || asked.left.get() == 0)
+        if asked.left.get() == 0
             && let Some(reply) = asked.reply.take()
         {
-            reply.answer(
-                result
-                    .map(|()| Reply::Done {})
-                    .map_err(|error| refusal(name.as_str(), error)),
-            );
+            reply.answer(asked.failed.take().map_or(Ok(Reply::Done {}), Err));
         }
+        let mut free = Vec::new();
+        self.held.retain_mut(|held| {
+            held.after.retain(|first| *first != id);
+            let waits = !held.after.is_empty();
+            if !waits {
+                free.push((held.service.clone(), held.id));
+            }
+            waits
+        });
+        free
     }
+}
+
+/// Whether one service is stopped before another when both are: it depends on it, or comes after it.
+fn goes_first(service: &Service, on: &Service) -> bool {
+    service.depends_on.contains_key(&on.name)
+        || service.supervision.after.contains(&on.name)
+        || on.supervision.before.contains(&service.name)
 }
 
 fn refusal(name: &str, error: RequestError) -> ControlError {
@@ -112,11 +145,12 @@ impl Machine {
             Call::List => reply.ok(Reply::List {
                 services: self.list(),
             }),
-            Call::Start { name } => self.ask(&name, reply, Request::Start),
-            Call::Stop { name } => self.ask(&name, reply, Request::Stop),
-            Call::Restart { name } => self.ask(&name, reply, Request::Restart),
+            Call::Start { names } => self.ask(&names, reply, Request::Start),
+            Call::Stop { names } => self.ask(&names, reply, Request::Stop),
+            Call::Restart { names } => self.ask(&names, reply, Request::Restart),
             Call::Kill { name, signal } => {
-                self.ask(&name, reply, |service| Request::Kill(service, signal));
+                let kill = |service| Request::Kill(service, signal);
+                self.ask(&[name], reply, kill);
             }
             Call::Logs(hand_over) => self.hand_over(hand_over),
             Call::Info => self.info(reply),
@@ -129,30 +163,67 @@ impl Machine {
         }
     }
 
-    fn ask(&mut self, name: &str, reply: Responder, request: impl Fn(ServiceName) -> Request) {
-        if let Some(reason) = self.shared.broken.get(name) {
-            return reply.err(ControlError::Failed {
-                name: name.to_owned(),
-                reason: reason.clone(),
-            });
-        }
-        let services = self.addressed(name);
-        if services.is_empty() {
-            return reply.err(self.no_such_service(name));
+    /// All at once, but for stops, which wait for who depends on the service. A name that is nobody's
+    /// refuses all.
+    fn ask(
+        &mut self,
+        names: &[String],
+        reply: Responder,
+        request: impl Fn(ServiceName) -> Request,
+    ) {
+        let mut services = BTreeSet::new();
+        for name in names {
+            match self.addressed(name) {
+                Ok(meant) => services.extend(meant),
+                Err(error) => return reply.err(error),
+            }
         }
         let asked = Rc::new(Asked {
             reply: RefCell::new(Some(reply)),
             left: Cell::new(services.len()),
+            failed: RefCell::new(None),
         });
-        for service in services {
-            let id = self.requests.open(&service, &asked);
-            let request = request(service);
-            self.step(Event::Request { request, id });
+        let open = |service| (self.requests.open(&service, &asked), service);
+        let opened: Vec<(u64, ServiceName)> = services.into_iter().map(open).collect();
+        let mut at_once = Vec::new();
+        for (id, service) in &opened {
+            let (id, request) = (*id, request(service.clone()));
+            let after = match request {
+                Request::Stop(_) => self.going_first(service, &opened),
+                _ => Vec::new(),
+            };
+            if after.is_empty() {
+                at_once.push(Event::Request { request, id });
+            } else {
+                let service = service.clone();
+                self.requests.held.push(Held { service, id, after });
+            }
+        }
+        for event in at_once {
+            self.step(event);
         }
     }
 
+    /// Those that are stopped before the service.
+    fn going_first(&self, service: &ServiceName, among: &[(u64, ServiceName)]) -> Vec<u64> {
+        let Some(on) = self.units.get(service) else {
+            return Vec::new();
+        };
+        let first = among.iter().filter(|(_, other)| {
+            let unit = self.units.get(other);
+            unit.is_some_and(|unit| goes_first(&unit.service, &on.service))
+        });
+        first.map(|(id, _)| *id).collect()
+    }
+
     /// The service of that name, or all instances of a scaled one.
-    fn addressed(&self, name: &str) -> Vec<ServiceName> {
+    fn addressed(&self, name: &str) -> Result<Vec<ServiceName>, ControlError> {
+        if let Some(reason) = self.shared.broken.get(name) {
+            return Err(ControlError::Failed {
+                name: name.to_owned(),
+                reason: reason.clone(),
+            });
+        }
         let is_meant = |unit: &&Unit| {
             let service = &unit.service;
             let replica = service.supervision.replica.as_ref();
@@ -160,7 +231,11 @@ impl Machine {
             service.name.as_str() == name || of == Some(name)
         };
         let meant = self.units.values().filter(is_meant);
-        meant.map(|unit| unit.service.name.clone()).collect()
+        let meant: Vec<_> = meant.map(|unit| unit.service.name.clone()).collect();
+        match meant.is_empty() {
+            true => Err(self.no_such_service(name)),
+            false => Ok(meant),
+        }
     }
 
     /// The caller is answered before it is stopped itself.
@@ -218,8 +293,19 @@ impl Machine {
     fn no_such_service(&self, name: &str) -> ControlError {
         ControlError::NoSuchService {
             name: name.to_owned(),
-            nearest: nearest(name, self.names()).map(str::to_owned),
+            nearest: nearest(name, self.names())
+                .or_else(|| self.first_instance(name))
+                .map(str::to_owned),
         }
+    }
+
+    /// The first instance of a service that is there only as several.
+    fn first_instance(&self, name: &str) -> Option<&str> {
+        let unit = self.units.values().find(|unit| {
+            let replica = unit.service.supervision.replica.as_ref();
+            replica.is_some_and(|replica| replica.of.as_str() == name)
+        })?;
+        Some(unit.service.name.as_str())
     }
 
     fn list(&self) -> Vec<ServiceInfo> {
@@ -280,5 +366,42 @@ impl Machine {
                 }),
             });
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> ServiceName {
+        ServiceName::new(text).unwrap()
+    }
+
+    #[test]
+    fn a_held_stop_is_free_once_all_before_it_are_answered() {
+        let mut requests = Requests::default();
+        let asked = Rc::new(Asked {
+            reply: RefCell::new(None),
+            left: Cell::new(3),
+            failed: RefCell::new(None),
+        });
+        let [web, app, db] = ["web", "app", "db"].map(|text| requests.open(&name(text), &asked));
+        requests.held.push(Held {
+            service: name("db"),
+            id: db,
+            after: vec![web, app],
+        });
+        assert_eq!(requests.answer(web, Ok(())), []);
+        // A stop that fails frees it as well: who is stuck is not waited for.
+        let stuck = RequestError::Failed("survives".to_owned());
+        assert_eq!(requests.answer(app, Err(stuck)), [(name("db"), db)]);
+        assert_eq!(requests.answer(app, Ok(())), [], "once");
+        assert_eq!(requests.answer(db, Ok(())), []);
+        let failed = asked.failed.take();
+        assert!(
+            matches!(&failed, Some(ControlError::Failed { name, .. }) if name == "app"),
+            "{failed:?}"
+        );
+        assert!(requests.open.is_empty() && requests.held.is_empty());
     }
 }

@@ -12,8 +12,10 @@ use crate::{Lease, LogLine, LogsRequest, MachineInfo, Method, ServiceInfo};
 struct Nothing {}
 
 #[derive(Serialize)]
-struct Named<'a> {
+struct Together<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    others: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -50,12 +52,16 @@ impl<S: Read + Write> Client<S> {
         Ok(reply.services)
     }
 
-    /// `Start`, `Stop` or `Restart` of one service; returns when it came to be.
+    /// `Start`, `Stop` or `Restart` of these services together, in the order that their dependencies
+    /// ask for; returns when it came to be.
     ///
     /// # Errors
-    /// As [`Client::call`].
-    pub fn service(&mut self, method: Method, name: &str) -> Result<(), ClientError> {
-        let Nothing {} = self.call(method.name(), &Named { name })?;
+    /// As [`Client::call`]; of several that fail, the first one's.
+    pub fn services(&mut self, method: Method, names: &[String]) -> Result<(), ClientError> {
+        let (name, others) = names
+            .split_first()
+            .map_or(("", names), |(name, others)| (name.as_str(), others));
+        let Nothing {} = self.call(method.name(), &Together { name, others })?;
         Ok(())
     }
 

@@ -15,20 +15,20 @@ use crate::{ControlError, Lease, LogsCall, MachineInfo, ServiceInfo};
 pub enum Call {
     /// Answer with [`Reply::List`].
     List,
-    /// Answer [`Reply::Done`] when the service runs.
+    /// Answer [`Reply::Done`] when the services run.
     Start {
-        /// Which.
-        name: String,
+        /// Which; at least one.
+        names: Vec<String>,
     },
-    /// Answer [`Reply::Done`] when the service is down.
+    /// Answer [`Reply::Done`] when the services are down.
     Stop {
-        /// Which.
-        name: String,
+        /// Which; at least one.
+        names: Vec<String>,
     },
-    /// Answer [`Reply::Done`] when the service runs again.
+    /// Answer [`Reply::Done`] when the services run again.
     Restart {
-        /// Which.
-        name: String,
+        /// Which; at least one.
+        names: Vec<String>,
     },
     /// Answer [`Reply::Done`] when the signal is sent.
     Kill {

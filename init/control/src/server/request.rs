@@ -32,8 +32,10 @@ struct Nothing {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Named {
+struct Together {
     name: String,
+    #[serde(default)]
+    others: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -74,13 +76,13 @@ fn request(envelope: &CallEnvelope<'_>, access: &Access) -> Result<Request, Cont
     Ok(Request::Call(match method {
         Method::List => nothing(parameters, Call::List)?,
         Method::Start => Call::Start {
-            name: named(parameters)?,
+            names: together(parameters)?,
         },
         Method::Stop => Call::Stop {
-            name: named(parameters)?,
+            names: together(parameters)?,
         },
         Method::Restart => Call::Restart {
-            name: named(parameters)?,
+            names: together(parameters)?,
         },
         Method::Kill => kill(parameters)?,
         Method::Logs => return logs(envelope),
@@ -131,8 +133,10 @@ fn nothing(parameters: Option<&RawValue>, call: Call) -> Result<Call, ControlErr
     read::<Nothing>(parameters).map(|Nothing {}| call)
 }
 
-fn named(parameters: Option<&RawValue>) -> Result<String, ControlError> {
-    read::<Named>(parameters).map(|named| named.name)
+fn together(parameters: Option<&RawValue>) -> Result<Vec<String>, ControlError> {
+    let Together { name, mut others } = read(parameters)?;
+    others.insert(0, name);
+    Ok(others)
 }
 
 fn read<'a, T: Deserialize<'a>>(parameters: Option<&'a RawValue>) -> Result<T, ControlError> {

@@ -297,7 +297,9 @@ async fn the_blocking_client_speaks_with_the_server() {
     let client = std::thread::spawn(move || {
         let mut client = crate::client::Client::connect(&path, None).unwrap();
         let info = client.info().unwrap();
-        let missing = client.service(crate::Method::Start, "wbe").unwrap_err();
+        let missing = client
+            .services(crate::Method::Start, &["wbe".to_owned()])
+            .unwrap_err();
         (info, missing.to_string())
     });
     let info = crate::MachineInfo {

@@ -21,7 +21,7 @@ pub enum Verb {
         /// One JSON object a line.
         json: bool,
     },
-    /// `start`, `stop`, `restart`: one call a name.
+    /// `start`, `stop`, `restart`: one call for all names.
     Service {
         /// Which of the three.
         method: Method,

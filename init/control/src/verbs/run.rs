@@ -59,7 +59,9 @@ pub fn run<S: Read + Write>(
     match verb {
         Verb::Ps { json } => finish(ps(&mut client, *json, out)),
         Verb::Logs { request, json } => finish(logs(client, request, *json, out)),
-        Verb::Service { method, names } => each(names, |name| client.service(*method, name)),
+        Verb::Service { method, names } => {
+            finish(client.services(*method, names).map_err(VerbError::from))
+        }
         Verb::Kill { signal, names } => each(names, |name| client.kill(name, signal)),
         Verb::Machine { method } => finish(machine(&mut client, *method)),
     }
