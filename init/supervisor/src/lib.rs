@@ -53,9 +53,9 @@
 //! | Readying, Up | `MainExited` | Stopping (`KillCgroup` for the rest), then the policy |
 //! | Readying, Up | its health check's verdict; `oom_policy = "stop"` | Stopping (signals), then the policy |
 //! | Readying, Up | `oom_policy = "kill"` | Stopping (`KillCgroup`), then the policy |
-//! | Up | the watchdog | Stopping (SIGABRT), then the policy |
+//! | Up | the watchdog: `ReadOut`, and no sign of life is among what was unread (or 10 s passed) | Stopping (SIGABRT), then the policy |
 //! | Readying, Up | `Stopping` | Stopping (nothing is sent), then the policy |
-//! | Readying, Up, Starting | stop, restart, tied to an end, shutdown's turn | Stopping (signals now, or when launched) |
+//! | Readying, Up, Starting | stop, restart, tied to an end, shutdown's turn | Stopping (signals now, or when launched; a launch that waits for the machine is killed) |
 //! | Stopping | grace period over, or main process gone | `KillCgroup` |
 //! | Stopping | 10 s after `KillCgroup` | Failed, stuck: named, not waited for, starts refused, killed again every 60 s |
 //! | Stopping, stuck | life over, not wanted | Down |
