@@ -29,6 +29,7 @@ pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkCon
 pub use naming::{ExtraHost, HostAddress, Resolver};
 pub use nearest::nearest;
 pub use reference::reference_markdown;
+pub use scalar::decode_base64;
 pub use service::{
     Build, BuildUser, Condition, Dependency, DeviceGrant, Isolation, NetworkMode, Propagate,
     PublishedPort, RestartPolicy, Service, TmpfsMount, UserSpec, UsernsMode, VolumeMount,

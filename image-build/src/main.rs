@@ -1,7 +1,7 @@
 //! The command line of the workstation tool `orlop`.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,7 +10,9 @@ use clap::{Args, Parser, Subcommand};
 use orlop_control::client::Client;
 use orlop_control::verbs;
 use orlop_image_build::run::{RunOptions, place, run};
-use orlop_image_build::{AddOptions, AuditOptions, BuildOptions, add, audit, build, check, new};
+use orlop_image_build::{
+    AddOptions, AuditOptions, BuildOptions, add, audit, build, check, exec, new,
+};
 
 /// Machines whose services are containers: write, check, build and run them
 #[derive(Debug, Parser)]
@@ -108,15 +110,19 @@ fn perform(orlop: Orlop) -> Result<u8> {
 
 /// A verb for a machine that runs, over its control socket.
 fn machine(name: Option<&str>, words: Vec<OsString>) -> Result<u8> {
-    let verb = match verbs::parse(words) {
+    let mut verb = match verbs::parse(words) {
         Ok(verb) => verb,
         Err(error) => {
             complain(&format!("{error}; `orlop --help` lists all"));
             return Ok(verbs::EXIT_USAGE);
         }
     };
+    if let verbs::Verb::Exec { request } = &mut verb {
+        request.stdin = !std::io::stdin().is_terminal();
+    }
     let stream = place::connect(name)?;
-    let outcome = verbs::run(&verb, || Ok(Client::new(stream)), &mut std::io::stdout());
+    let connect = || Ok(Client::new(stream));
+    let outcome = verbs::run(&verb, connect, exec, &mut std::io::stdout());
     for error in &outcome.errors {
         complain(&error.chain());
     }

@@ -192,6 +192,21 @@ impl Vm {
         orlop(&all)
     }
 
+    /// Starts a machine verb whose streams are the test's, and does not wait for its end.
+    ///
+    /// # Errors
+    /// When the tool cannot be started.
+    pub fn begin(&self, arguments: &[&str]) -> Result<Child> {
+        tool::command()?
+            .args(["-m", self.machine.name()])
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("start orlop")
+    }
+
     /// What `ps` says of a service, once `wanted` accepts it: for what is no event.
     ///
     /// # Errors

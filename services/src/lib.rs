@@ -5,6 +5,7 @@
 pub mod applet;
 pub mod console;
 pub mod dhcp;
+mod exec;
 pub mod gateway;
 pub mod init;
 pub mod log;

@@ -33,13 +33,17 @@ fn told(grant: &Grant) -> (Reach, &'static str) {
             "it sees which services there are and how they do",
         ),
         "services.logs" => (Reach::Services, "it reads what all services have written"),
+        "services.exec" => (
+            Reach::Machine,
+            "it may run any program in any service, a privileged one too, as any of its users",
+        ),
         "services.kill" => (Reach::Services, "it may send any signal to any service"),
         "services.start" | "services.stop" | "services.restart" => {
             (Reach::Services, "it may start and stop any service")
         }
         "services.*" => (
-            Reach::Services,
-            "it may start, stop and signal any service, and read what they write",
+            Reach::Machine,
+            "it may start, stop and signal any service, read what they write, and run any program in any of them, a privileged one too",
         ),
         _ if text.starts_with("machine.") => {
             (Reach::Machine, "it may turn the machine off or restart it")

@@ -10,7 +10,7 @@ use crate::nearest::nearest;
 pub struct Grant(String);
 
 /// Every grant there is.
-pub(crate) const GRANTS: [&str; 13] = [
+pub(crate) const GRANTS: [&str; 14] = [
     "log.streams",
     "machine.booted",
     "machine.halt",
@@ -18,6 +18,7 @@ pub(crate) const GRANTS: [&str; 13] = [
     "machine.poweroff",
     "machine.reboot",
     "network.lease",
+    "services.exec",
     "services.kill",
     "services.list",
     "services.logs",

@@ -40,6 +40,17 @@ pub enum ControlError {
         /// Why, one fragment.
         reason: String,
     },
+    /// The process of an `Exec` could not be started.
+    #[error("{name}: {reason}")]
+    #[serde(rename = "io.orlop.services.NotExecuted")]
+    NotExecuted {
+        /// In which service.
+        name: String,
+        /// Why, one fragment.
+        reason: String,
+        /// What a shell would exit with: 127 for what is not there, else 126.
+        code: u8,
+    },
     /// The machine is on its way down.
     #[error("the machine is shutting down")]
     #[serde(rename = "io.orlop.machine.ShuttingDown")]

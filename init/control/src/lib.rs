@@ -7,6 +7,7 @@
 #[cfg(feature = "client")]
 pub mod client;
 mod error;
+mod exec;
 pub mod gateway;
 pub mod interfaces;
 mod lease;
@@ -21,6 +22,9 @@ pub mod varlink;
 pub mod verbs;
 
 pub use error::ControlError;
+pub use exec::ExecRequest;
+#[cfg(feature = "client")]
+pub use exec::{Base64, ExecMessage, WINDOW};
 pub use lease::{Lease, LeaseError, LeaseTerms, MAX_DNS};
 pub use logs::{LogLine, LogMessage, LogStream, LogsCall, LogsRequest};
 pub use machine_info::{LinkAddress, MachineInfo};

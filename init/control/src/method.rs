@@ -13,6 +13,8 @@ pub enum Method {
     Restart,
     /// A signal to the main process.
     Kill,
+    /// A further process in a service.
+    Exec,
     /// What services wrote.
     Logs,
     /// About the machine.
@@ -31,12 +33,13 @@ pub enum Method {
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::List,
         Self::Start,
         Self::Stop,
         Self::Restart,
         Self::Kill,
+        Self::Exec,
         Self::Logs,
         Self::Info,
         Self::Booted,
@@ -55,6 +58,7 @@ impl Method {
             Self::Stop => "io.orlop.services.Stop",
             Self::Restart => "io.orlop.services.Restart",
             Self::Kill => "io.orlop.services.Kill",
+            Self::Exec => "io.orlop.services.Exec",
             Self::Logs => "io.orlop.services.Logs",
             Self::Info => "io.orlop.machine.Info",
             Self::Booted => "io.orlop.machine.Booted",
@@ -74,6 +78,7 @@ impl Method {
             Self::Stop => "services.stop",
             Self::Restart => "services.restart",
             Self::Kill => "services.kill",
+            Self::Exec => "services.exec",
             Self::Logs => "services.logs",
             Self::Info => "machine.info",
             Self::Booted => "machine.booted",

@@ -7,10 +7,10 @@ use std::io::Write;
 use std::path::Path;
 
 use orlop_config::{Grant, ServiceName};
-use orlop_control::client::Client;
+use orlop_control::client::{Client, Executing};
 use orlop_control::server::{Access, Call, Incoming, Reply, serve};
 use orlop_control::varlink::encode_reply;
-use orlop_control::{ControlError, LogLine, LogStream, ServiceInfo, State, verbs};
+use orlop_control::{ControlError, Exit, LogLine, LogStream, ServiceInfo, State, verbs};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
@@ -70,6 +70,24 @@ fn answer(incoming: Incoming) {
             }
             return;
         }
+        Call::Exec(call) if call.request.command == ["missing"] => {
+            let refusal = ControlError::NotExecuted {
+                name: call.request.name.clone(),
+                reason: "there is no such program".to_owned(),
+                code: 127,
+            };
+            call.refuse(&refusal).unwrap();
+            return;
+        }
+        Call::Exec(mut call) => {
+            let replies = [
+                encode_reply(&Reply::Done {}, true),
+                encode_reply(&Exit::Signal(9), false),
+            ];
+            let bytes = replies.map(Result::unwrap).concat();
+            call.stream.write_all(&bytes).unwrap();
+            return;
+        }
         // The machine is gone before it answers.
         Call::PowerOff => return,
         _ => Err(ControlError::ShuttingDown {}),
@@ -115,7 +133,14 @@ fn with_machine<T>(grants: &str, ask: impl FnOnce(&Path) -> T) -> T {
 fn orlop(path: &Path, line: &str) -> (u8, String, String) {
     let verb = verbs::parse(line.split(' ').map(OsString::from)).unwrap();
     let mut out = Vec::new();
-    let outcome = verbs::run(&verb, || Client::connect(path, None), &mut out);
+    let exec = |mut client: Client<_>, request: &_| {
+        client.exec(request)?;
+        match client.executing()? {
+            Executing::Ended(exit) => Ok(exit),
+            Executing::Message(message) => panic!("{message:?} of no stream"),
+        }
+    };
+    let outcome = verbs::run(&verb, || Client::connect(path, None), exec, &mut out);
     let errors: Vec<String> = outcome.errors.iter().map(|e| e.chain()).collect();
     (
         outcome.status,
@@ -148,6 +173,13 @@ fn every_verb_end_to_end() {
         assert_eq!(orlop(path, "logs web").1, "one\ntwo\\u{1b}[2J\n");
         assert!(orlop(path, "logs").1.starts_with("web        | one\n"));
         assert!(orlop(path, "logs --json").1.contains("\"text\":\"one\""));
+        assert_eq!(orlop(path, "exec web sleep 5").0, 137);
+        let missing = (
+            127,
+            String::new(),
+            "web: there is no such program".to_owned(),
+        );
+        assert_eq!(orlop(path, "exec web missing"), missing);
         assert_eq!(orlop(path, "poweroff").0, 0);
         assert_eq!(orlop(path, "reboot").2, "the machine is shutting down");
     });

@@ -10,7 +10,9 @@ use std::rc::Rc;
 
 use orlop_config::{Service, ServiceName, nearest};
 use orlop_control::server::{Access, Call, HandOver, Incoming, Reply, Responder, serve};
-use orlop_control::{ControlError, Lease, LinkAddress, MachineInfo, ServiceInfo};
+use orlop_control::{
+    ControlError, ExecRequest, Lease, LinkAddress, LogsCall, MachineInfo, ServiceInfo,
+};
 use orlop_supervisor::{Event, Request, RequestError, ServiceState, Shutdown};
 use tokio::net::UnixListener;
 
@@ -20,13 +22,15 @@ use super::service_info::{broken_info, service_info};
 use crate::clock::boottime;
 use crate::logs::LogMessage;
 use crate::report::uptime_ms;
-use crate::running::{Shared, Unit};
+use crate::running::{Shared, Unit, exec};
 use crate::stage::chain;
 
 /// Requests that the supervisor has not answered yet.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     next: u64,
+    /// How many further processes were asked for.
+    execs: u64,
     open: HashMap<u64, (ServiceName, Rc<Asked>)>,
     held: Vec<Held>,
 }
@@ -152,6 +156,7 @@ impl Machine {
                 let kill = |service| Request::Kill(service, signal);
                 self.ask(&[name], reply, kill);
             }
+            Call::Exec(call) => self.exec(call, reply),
             Call::Logs(hand_over) => self.hand_over(hand_over),
             Call::Info => self.info(reply),
             Call::Booted if self.booted_at.is_zero() => self.waiting_for_boot.push(reply),
@@ -216,7 +221,31 @@ impl Machine {
         first.map(|(id, _)| *id).collect()
     }
 
+    fn exec(&mut self, call: HandOver<ExecRequest>, reply: Responder) {
+        let services = match self.addressed(&call.request.name) {
+            Ok(services) => services,
+            Err(error) => return drop(call.refuse(&error)),
+        };
+        let units = || services.iter().filter_map(|name| self.units.get(name));
+        // Of several instances, one that can be entered.
+        let Some(unit) = units().find(|unit| unit.is_running()).or(units().next()) else {
+            return;
+        };
+        self.requests.execs += 1;
+        let exec = exec(
+            self.shared.clone(),
+            unit.clone(),
+            call,
+            self.requests.execs,
+            reply,
+        );
+        tokio::task::spawn_local(exec);
+    }
+
     /// The service of that name, or all instances of a scaled one.
+    ///
+    /// # Errors
+    /// When there is none, or it is left out.
     fn addressed(&self, name: &str) -> Result<Vec<ServiceName>, ControlError> {
         if let Some(reason) = self.shared.broken.get(name) {
             return Err(ControlError::Failed {
@@ -244,7 +273,7 @@ impl Machine {
         self.shut_down(kind);
     }
 
-    fn hand_over(&mut self, hand_over: HandOver) {
+    fn hand_over(&mut self, hand_over: HandOver<LogsCall>) {
         let asked = hand_over.request.parameters.name.as_deref();
         let unknown = asked.filter(|name| !self.names().any(|known| known == *name));
         if let Some(error) = unknown.map(|name| self.no_such_service(name)) {

@@ -1,6 +1,6 @@
 //! A further process of a running service, from the entrance to execve.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 
 use nix::errno::Errno;
@@ -46,8 +46,17 @@ pub(super) struct Given<'a> {
     pub(super) multi_call: Option<BorrowedFd<'a>>,
 }
 
-/// Lets a further process into the namespaces of `main`; resolves when it runs its program, to what
-/// will tell its end. The caller holds the deadline.
+/// A further process that runs its program.
+#[derive(Debug)]
+pub(super) struct Further {
+    /// Its own, whatever becomes of its pid.
+    pub(super) pidfd: OwnedFd,
+    /// Tells its end.
+    pub(super) exited: oneshot::Receiver<ExitStatus>,
+}
+
+/// Lets a further process into the namespaces of `main`; resolves when it runs its program. The
+/// caller holds the deadline.
 ///
 /// # Errors
 /// [`EnterError`].
@@ -56,7 +65,7 @@ pub(super) async fn enter(
     main: Rc<MainProcess>,
     plan: &ExecPlan,
     given: Given<'_>,
-) -> Result<oneshot::Receiver<ExitStatus>, EnterError> {
+) -> Result<Further, EnterError> {
     let fds = ExecFds {
         proc: &shared.proc,
         main: main.pidfd.as_fd(),
@@ -84,7 +93,10 @@ pub(super) async fn enter(
         Err(errno) => return Err(EnterError::Watch(errno.into())),
     }
     executed(&entrance, plan).await?;
-    Ok(exited)
+    Ok(Further {
+        pidfd: process.pidfd,
+        exited,
+    })
 }
 
 async fn executed(

@@ -1,15 +1,25 @@
 //! An image as it lies in the system: a tree, and who its users are.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
-use orlop_config::Service;
+use nix::errno::Errno;
+use orlop_config::{Service, UserSpec};
 use orlop_container::user::{self, User};
+use orlop_sys::memfd;
 
 use super::Unit;
+use crate::children;
+use crate::reaper::Reaper;
 use crate::stage::chain;
 use crate::stages::load_config::IMAGES_ROOT;
+
+/// How long the system's disk may take to give two small files.
+const READ: Duration = Duration::from_secs(5);
 
 /// An image of the system, read-only.
 #[derive(Debug)]
@@ -51,6 +61,46 @@ pub(super) struct Place {
     pub(super) rootfs: PathBuf,
     /// The manifest's `user`.
     pub(super) user: User,
+}
+
+/// A user of an image, who may be any of its users. The system's disk may not answer: a child reads.
+///
+/// # Errors
+/// One fragment, when there is no such user or the image cannot be read.
+pub(super) async fn user(reaper: &Reaper, rootfs: &Path, spec: &UserSpec) -> Result<User, String> {
+    let copy = || memfd::growing(c"users").map(File::from);
+    let copies = [copy(), copy()].map(|copy| copy.map_err(|errno| unread(&errno)));
+    let [passwd, group] = copies;
+    let (passwd, group) = (passwd?, group?);
+    let files = [("etc/passwd", &passwd), ("etc/group", &group)];
+    let work = || {
+        files
+            .into_iter()
+            .try_for_each(|(name, to)| copy_of(&rootfs.join(name), to))
+    };
+    children::run(reaper, READ, &[passwd.as_fd(), group.as_fd()], work)
+        .await
+        .map_err(|error| unread(&error))?;
+    let text = |mut file: &File| {
+        let mut text = String::new();
+        let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+        read.map(|_| text).map_err(|error| unread(&error))
+    };
+    user::resolve(spec, &text(&passwd)?, &text(&group)?).map_err(|error| chain(&error))
+}
+
+fn unread(error: &(dyn std::error::Error + 'static)) -> String {
+    format!("reading the image's users: {}", chain(error))
+}
+
+/// In the child. An image need not have the file.
+fn copy_of(file: &Path, mut to: &File) -> Result<(), Errno> {
+    let copied = match File::open(file) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        opened => opened.and_then(|mut file| std::io::copy(&mut file, &mut to)),
+    };
+    let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(0));
+    copied.map(drop).map_err(errno)
 }
 
 impl Unit {

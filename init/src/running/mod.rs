@@ -5,7 +5,9 @@
 
 mod cgroup_watch;
 mod control_socket;
+mod emptied;
 mod enter;
+mod exec;
 mod id_ranges;
 mod image;
 mod launch;
@@ -37,6 +39,7 @@ use crate::reaper::Reaper;
 use crate::report::Report;
 use crate::stages::identity::Identity;
 use crate::stages::storage::Storage;
+pub use exec::exec;
 pub use id_ranges::id_bases;
 pub use launch::launch;
 pub use probe::probe;

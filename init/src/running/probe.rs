@@ -17,17 +17,16 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::unistd::read;
 use orlop_config::HealthTest;
-use orlop_container::cgroup::{Cgroup, EventsFile};
+use orlop_container::cgroup::Cgroup;
 use orlop_container::exec::{ExecInputs, ExecPlan, Program, plan_exec};
-use orlop_container::user;
 use orlop_supervisor::{Event, ExitStatus, ProbeResult};
 use orlop_sys::fd;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 
+use super::emptied::emptied;
 use super::enter::{EnterError, Given, enter};
-use super::image::Image;
 use super::launch::INIT_PROGRAM;
 use super::{Shared, Unit};
 use crate::logs::pipe_of;
@@ -133,14 +132,14 @@ async fn ask(
         streams: [null.as_fd(), writing.as_fd(), writing.as_fd()],
         multi_call: multi_call.as_ref().map(AsFd::as_fd),
     };
-    let exited = enter(shared, main, &planned.plan, given).await;
+    let further = enter(shared, main, &planned.plan, given).await;
     drop(writing);
-    let exited = exited.map_err(|error| match error {
+    let further = further.map_err(|error| match error {
         // The sentence starts with the service's name, as does every line it is shown in.
         EnterError::Step(failure) => failure.without_service(),
         error => chain(&error),
     })?;
-    listen(exited, &output, said).await
+    listen(further.exited, &output, said).await
 }
 
 /// Reads what it says until it ends.
@@ -205,7 +204,7 @@ fn planned(unit: &Unit, limit: Duration) -> Result<Rc<Planned>, String> {
     let Some(health) = &service.supervision.health else {
         return Err("it has no health check".to_owned());
     };
-    let image = Image::load(service)?;
+    let place = unit.place()?;
     let words = words(&health.test, limit);
     let applet: Vec<&str> = words.iter().map(String::as_str).collect();
     let multi_call = !matches!(health.test, HealthTest::Exec(_) | HealthTest::Shell(_));
@@ -215,20 +214,16 @@ fn planned(unit: &Unit, limit: Duration) -> Result<Rc<Planned>, String> {
     };
     let plan = plan_exec(&ExecInputs {
         service,
-        passwd: &image.passwd,
-        group: &image.group,
+        user: &place.user,
         program,
-        user: None,
         environment: &Default::default(),
         working_dir: None,
     })
     .map_err(|error| chain(&error))?;
-    let user =
-        user::resolve(&service.user, &image.passwd, &image.group).map_err(|error| chain(&error))?;
     let planned = Rc::new(Planned {
         plan,
-        uid: unit.id_base + user.uid,
-        gid: unit.id_base + user.gid,
+        uid: unit.id_base + place.user.uid,
+        gid: unit.id_base + place.user.gid,
         multi_call,
     });
     unit.held_mut().probing.planned = Some(planned.clone());
@@ -264,18 +259,7 @@ async fn empty_cgroup(unit: &Unit) -> Result<Rc<Cgroup>, String> {
         Some(cgroup) => cgroup,
         None => make_cgroup(unit)?,
     };
-    let populated = || cgroup.is_populated().map_err(|error| chain(&error));
-    if populated()? {
-        cgroup.kill().map_err(|error| chain(&error))?;
-        // Of its own: a descriptor can be watched once, and an earlier probe may not have let go yet.
-        let events = EventsFile::open(&cgroup.path().join("cgroup.events"))
-            .and_then(|events| watch(events, Interest::PRIORITY))
-            .map_err(|error| format!("watching its cgroup: {}", chain(&error)))?;
-        while populated()? {
-            let ready = events.ready(Interest::PRIORITY).await;
-            ready.map_err(|error| chain(&error))?.clear_ready();
-        }
-    }
+    emptied(&cgroup).await?;
     Ok(cgroup)
 }
 

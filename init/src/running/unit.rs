@@ -185,6 +185,12 @@ impl Unit {
         }
     }
 
+    /// Whether it has a main process.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.held().main.is_some()
+    }
+
     /// Whether nothing of it runs: the main process was reaped and the cgroup is empty.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use orlop_control::CONTROL_SOCKET;
 use orlop_control::gateway::{MAX_PAYLOAD, Mux, MuxEvent, Side};
 
 use super::port::{Input, Port, PortError};
-use super::wire::Wire;
+use super::wire::{Part, Wire};
 use crate::stop;
 
 /// The port's path in the container.
@@ -64,9 +64,10 @@ pub(super) fn serve(port: Port, control: &Path, stop: &UnixStream) -> Result<(),
         }
         gateway.port.acknowledge()?;
         gateway.read_port()?;
-        for (channel, flags) in ready.wires {
-            gateway.advance(channel, flags);
+        for (channel, part, flags) in ready.wires {
+            gateway.advance(channel, part, flags);
         }
+        gateway.settle();
     }
 }
 
@@ -81,7 +82,7 @@ struct Gateway {
 
 struct Ready {
     stop: bool,
-    wires: Vec<(u32, PollFlags)>,
+    wires: Vec<(u32, Part, PollFlags)>,
 }
 
 impl Gateway {
@@ -91,15 +92,11 @@ impl Gateway {
             PollFd::new(self.port.changes.0.as_fd(), PollFlags::POLLIN),
             PollFd::new(stop.as_fd(), PollFlags::POLLIN),
         ];
-        let mut channels = Vec::new();
+        let mut parts = Vec::new();
         for (channel, wire) in &self.wires {
-            let mut wanted = PollFlags::empty();
-            wanted.set(PollFlags::POLLIN, room);
-            wanted.set(PollFlags::POLLOUT, wire.is_full());
-            // One of which nothing is wanted is left out: its end would be told without pause.
-            if !wanted.is_empty() {
-                fds.push(PollFd::new(wire.stream.as_fd(), wanted));
-                channels.push(*channel);
+            for (part, fd, wanted) in wire.wanted(room) {
+                fds.push(PollFd::new(fd, wanted));
+                parts.push((*channel, part));
             }
         }
         let timeout = match self.port_has_more {
@@ -111,10 +108,11 @@ impl Gateway {
             Err(errno) => return Err(GatewayError::Wait(errno)),
         }
         let flags = |fd: &PollFd<'_>| fd.revents().unwrap_or(PollFlags::empty());
-        let wires = channels.into_iter().zip(fds.iter().skip(2).map(flags));
+        let ready = parts.into_iter().zip(fds.iter().skip(2).map(flags));
+        let wires = ready.map(|((channel, part), flags)| (channel, part, flags));
         Ok(Ready {
             stop: fds.get(1).is_some_and(|fd| !flags(fd).is_empty()),
-            wires: wires.filter(|(_, flags)| !flags.is_empty()).collect(),
+            wires: wires.filter(|(_, _, flags)| !flags.is_empty()).collect(),
         })
     }
 
@@ -164,9 +162,9 @@ impl Gateway {
                 }
             },
             MuxEvent::Received(channel, bytes) => {
-                let wire = self.wires.get_mut(&channel);
-                if wire.is_some_and(|wire| !wire.send(&bytes)) {
-                    self.close(channel);
+                if let Some(wire) = self.wires.get_mut(&channel) {
+                    let answer = wire.send(&bytes);
+                    self.pass_on(channel, answer);
                 }
             }
             MuxEvent::Closed(channel) => drop(self.wires.remove(&channel)),
@@ -175,20 +173,35 @@ impl Gateway {
         }
     }
 
-    fn advance(&mut self, channel: u32, flags: PollFlags) {
+    fn advance(&mut self, channel: u32, part: Part, flags: PollFlags) {
         let Some(wire) = self.wires.get_mut(&channel) else {
             return;
         };
-        let alive = !flags.contains(PollFlags::POLLOUT) || wire.flush();
-        let mut buffer = vec![0; MAX_PAYLOAD];
-        let came = match flags.contains(PollFlags::POLLOUT) && !flags.contains(PollFlags::POLLIN) {
-            true => Some([].as_slice()),
-            false => wire.receive(&mut buffer),
-        };
-        match came {
-            Some([]) if alive => {}
-            Some(bytes) if alive && self.mux.send(channel, bytes) => {}
+        let bytes = wire.advance(part, flags);
+        self.pass_on(channel, bytes);
+    }
+
+    /// To the workstation; `None` closes the channel.
+    fn pass_on(&mut self, channel: u32, bytes: Option<Vec<u8>>) {
+        match bytes {
+            Some(bytes) if bytes.is_empty() || self.mux.send(channel, &bytes) => {}
             _ => self.close(channel),
+        }
+    }
+
+    /// Sends what is left of processes that have ended, as far as there is room.
+    fn settle(&mut self) {
+        let mut done = Vec::new();
+        for (channel, wire) in &mut self.wires {
+            while let Some((bytes, last)) = wire.settle(self.mux.pending() < MAX_PENDING) {
+                if !self.mux.send(*channel, &bytes) || last {
+                    done.push(*channel);
+                    break;
+                }
+            }
+        }
+        for channel in done {
+            self.close(channel);
         }
     }
 

@@ -1,13 +1,18 @@
-//! One channel's connection to the control socket.
+//! One channel's connection to the control socket, and what it has become: descriptors come with the
+//! first reply to an exec, and from then on the channel carries its streams.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::poll::PollFlags;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
+use orlop_control::gateway::MAX_PAYLOAD;
+
+use super::exec::Exec;
+use crate::exec::{Output, Receiving};
 
 /// The most bytes that wait for PID 1 to read them; a client's calls are far shorter.
 const MAX_WAITING: usize = 256 * 1024;
@@ -15,8 +20,20 @@ const MAX_WAITING: usize = 256 * 1024;
 /// A connection with what is to be written to it.
 #[derive(Debug)]
 pub(super) struct Wire {
-    pub(super) stream: UnixStream,
+    connection: Receiving,
     waiting: VecDeque<u8>,
+    exec: Option<Exec>,
+}
+
+/// What poll(2) can tell of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The connection.
+    Connection,
+    /// What the process of an exec writes.
+    Output(Output),
+    /// What it reads.
+    Input,
 }
 
 impl Wire {
@@ -27,21 +44,62 @@ impl Wire {
         let address = UnixAddr::new(path)?;
         connect(std::os::fd::AsRawFd::as_raw_fd(&fd), &address)?;
         Ok(Self {
-            stream: fd.into(),
+            connection: Receiving::new(fd.into()),
             waiting: VecDeque::new(),
+            exec: None,
         })
     }
 
-    /// Adds bytes and writes what goes. False when the connection is of no use any more.
-    pub(super) fn send(&mut self, bytes: &[u8]) -> bool {
+    /// What is waited for; nothing is read without `room` for it. A part of which nothing is wanted is
+    /// left out: its end would be told without pause.
+    pub(super) fn wanted(
+        &self,
+        room: bool,
+    ) -> impl Iterator<Item = (Part, BorrowedFd<'_>, PollFlags)> {
+        let mut flags = PollFlags::empty();
+        let over = self.exec.as_ref().is_some_and(Exec::is_over);
+        flags.set(PollFlags::POLLIN, room && !over);
+        flags.set(PollFlags::POLLOUT, !self.waiting.is_empty());
+        let own = (Part::Connection, self.connection.stream.as_fd(), flags);
+        let exec = self.exec.iter().flat_map(move |exec| exec.wanted(room));
+        std::iter::once(own)
+            .chain(exec)
+            .filter(|(_, _, flags)| !flags.is_empty())
+    }
+
+    /// Adds bytes and writes what goes; gives what is to be sent back, `None` when the channel is to be
+    /// closed.
+    pub(super) fn send(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
+        if let Some(exec) = &mut self.exec {
+            return exec.take(bytes);
+        }
         self.waiting.extend(bytes);
-        self.flush() && self.waiting.len() <= MAX_WAITING
+        (self.flush() && self.waiting.len() <= MAX_WAITING).then(Vec::new)
+    }
+
+    /// Does what the part is ready for, and gives what is to be sent to the workstation: `None` when
+    /// the channel is to be closed.
+    pub(super) fn advance(&mut self, part: Part, flags: PollFlags) -> Option<Vec<u8>> {
+        match (part, &mut self.exec) {
+            (Part::Output(which), Some(exec)) => Some(exec.output(which)),
+            (Part::Input, Some(exec)) => Some(exec.input()),
+            _ if flags == PollFlags::POLLOUT => self.flush().then(Vec::new),
+            _ => self.flush().then(|| self.receive())?,
+        }
+    }
+
+    /// What else is to be sent when the process of an exec has ended, and whether that is all.
+    pub(super) fn settle(&mut self, room: bool) -> Option<(Vec<u8>, bool)> {
+        self.exec
+            .as_mut()
+            .filter(|exec| exec.is_over())?
+            .settle(room)
     }
 
     /// Writes what goes. False when the connection is of no use any more.
     pub(super) fn flush(&mut self) -> bool {
         while !self.waiting.is_empty() {
-            match self.stream.write(self.waiting.make_contiguous()) {
+            match self.connection.write(self.waiting.make_contiguous()) {
                 Ok(length) => drop(self.waiting.drain(..length)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return true,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -51,21 +109,26 @@ impl Wire {
         true
     }
 
-    /// Whether bytes wait for room.
-    pub(super) fn is_full(&self) -> bool {
-        !self.waiting.is_empty()
-    }
-
     /// What has come: `None` for the end, empty when there is nothing now.
-    pub(super) fn receive<'a>(&mut self, buffer: &'a mut [u8]) -> Option<&'a [u8]> {
-        loop {
-            match self.stream.read(buffer) {
-                Ok(0) => return None,
-                Ok(length) => return buffer.get(..length),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(&[]),
+    fn receive(&mut self) -> Option<Vec<u8>> {
+        let mut buffer = vec![0; MAX_PAYLOAD];
+        let length = loop {
+            match self.connection.read(&mut buffer) {
+                Ok(length) => break length,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Some(Vec::new()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return None,
+                Err(_) => break 0,
             }
+        };
+        buffer.truncate(length);
+        if let Some(exec) = &mut self.exec {
+            exec.told(&buffer);
+            return Some(Vec::new());
         }
+        let fds = std::mem::take(&mut self.connection.fds);
+        if !fds.is_empty() {
+            self.exec = Some(Exec::new(fds).ok()?);
+        }
+        (length > 0).then_some(buffer)
     }
 }

@@ -1,27 +1,31 @@
 //! Applet `orlop`: the verbs, in the machine.
 
+mod exec;
+
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use orlop_control::client::Client;
+use orlop_control::client::{Client, ClientError};
 use orlop_control::{CONTROL_SOCKET, verbs};
+
+use crate::exec::Receiving;
 
 /// Does what the words say and gives the exit status.
 pub fn run(arguments: &[OsString]) -> u8 {
-    let mut out = std::io::stdout().lock();
     if let Some(word) = arguments.first()
         && (word == "--help" || word == "-h" || word == "help")
     {
         // Whoever closed standard output wants no help.
         drop(write!(
-            out,
+            std::io::stdout(),
             "orlop: the services of this machine\n\n{}",
             verbs::help()
         ));
         return verbs::EXIT_DONE;
     }
-    let verb = match verbs::parse(arguments.iter().cloned()) {
+    let mut verb = match verbs::parse(arguments.iter().cloned()) {
         Ok(verb) => verb,
         Err(error) => {
             crate::report::error("orlop", &error);
@@ -29,10 +33,21 @@ pub fn run(arguments: &[OsString]) -> u8 {
             return verbs::EXIT_USAGE;
         }
     };
-    let connect = || Client::connect(Path::new(CONTROL_SOCKET), None);
-    let outcome = verbs::run(&verb, connect, &mut out);
+    if let verbs::Verb::Exec { request } = &mut verb {
+        request.stdin = !std::io::stdin().is_terminal();
+    }
+    let outcome = verbs::run(&verb, connect, exec::exec, &mut std::io::stdout());
     for error in &outcome.errors {
         crate::report::line("orlop", &error.chain());
     }
     outcome.status
+}
+
+fn connect() -> Result<Client<Receiving>, ClientError> {
+    let path = Path::new(CONTROL_SOCKET);
+    let stream = UnixStream::connect(path).map_err(|source| ClientError::Connect {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(Client::new(Receiving::new(stream)))
 }

@@ -4,26 +4,22 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use nix::sched::CloneFlags;
-use orlop_config::{NetworkMode, Service, UserSpec};
+use orlop_config::{NetworkMode, Service};
 
 use crate::plan::process::{self, Passed};
 use crate::plan::{LaunchPlan, PlanError, Step, has_user_namespace};
-use crate::user;
+use crate::user::User;
 
 /// Everything that decides an exec.
 #[derive(Debug, Clone)]
 pub struct ExecInputs<'a> {
     /// The manifest of the service that is entered.
     pub service: &'a Service,
-    /// The text of the image's `/etc/passwd`, not of the container's (rule R16); empty when it has
-    /// none.
-    pub passwd: &'a str,
-    /// The text of the image's `/etc/group`; empty when it has none.
-    pub group: &'a str,
+    /// Who runs it: of the image's `/etc/passwd`, not of the container's (rule R16). The capabilities
+    /// are the service's.
+    pub user: &'a User,
     /// What runs.
     pub program: Program<'a>,
-    /// Who runs it, instead of the manifest's user. Its capabilities are the service's.
-    pub user: Option<&'a UserSpec>,
     /// Added to the manifest's environment, and winning.
     pub environment: &'a BTreeMap<String, String>,
     /// Absolute, instead of the manifest's.
@@ -55,8 +51,6 @@ pub struct ExecPlan {
 /// [`PlanError`].
 pub fn plan_exec(inputs: &ExecInputs<'_>) -> Result<ExecPlan, PlanError> {
     let service = inputs.service;
-    let spec = inputs.user.unwrap_or(&service.user);
-    let user = user::resolve(spec, inputs.passwd, inputs.group)?;
     let mut steps = vec![
         Step::ResetSignals,
         Step::OomScoreAdj(process::oom_score_adj(service)),
@@ -67,8 +61,8 @@ pub fn plan_exec(inputs: &ExecInputs<'_>) -> Result<ExecPlan, PlanError> {
         Step::NewSession,
     ];
     let working_dir = inputs.working_dir.unwrap_or(&service.working_dir);
-    steps.extend(process::confinement(service, &user, working_dir)?);
-    let mut environment = process::environment(service, &user, &Passed::default());
+    steps.extend(process::confinement(service, inputs.user, working_dir)?);
+    let mut environment = process::environment(service, inputs.user, &Passed::default());
     environment.extend(inputs.environment.clone());
     let (argv, exec) = match inputs.program {
         Program::Container(words) => process::program(words.iter(), &environment)?,

@@ -9,7 +9,7 @@ use orlop_container::cgroup::Cgroup;
 use orlop_container::exec::{Entered, ExecFds, ExecInputs, Program, exec, plan_exec};
 use orlop_container::launch::LaunchOutcome;
 use orlop_container::namespaces::KeptNamespaces;
-use orlop_container::user::parse_spec;
+use orlop_container::user::{parse_spec, resolve};
 use orlop_sys::pidfd;
 
 use super::ground::{Ended, Ground, Started, Trial, ground, wait};
@@ -42,14 +42,16 @@ impl<'a> Running<'a> {
 
     fn exec(&self, words: &[&str], user: Option<&str>) -> Result<Ended, String> {
         let words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        let user = user.map(parse_spec);
+        let spec = user.map(parse_spec);
         let rootfs = self.trial.rootfs(self.ground);
+        let text = |file| fs::read_to_string(rootfs.join(file)).unwrap();
+        let spec = spec.as_ref().unwrap_or(&self.trial.service.user);
+        let user = resolve(spec, &text("etc/passwd"), &text("etc/group"))
+            .map_err(|error| error.to_string())?;
         let inputs = ExecInputs {
             service: &self.trial.service,
-            passwd: &fs::read_to_string(rootfs.join("etc/passwd")).unwrap(),
-            group: &fs::read_to_string(rootfs.join("etc/group")).unwrap(),
+            user: &user,
             program: Program::Container(&words),
-            user: user.as_ref(),
             environment: &[("EXTRA".to_owned(), "yes".to_owned())].into(),
             working_dir: None,
         };

@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use serde::{Deserialize, Serialize};
 
 use super::{Client, ClientError};
-use crate::{Lease, LogLine, LogsRequest, MachineInfo, Method, ServiceInfo};
+use crate::{
+    ExecMessage, ExecRequest, Exit, Lease, LogLine, LogsRequest, MachineInfo, Method, ServiceInfo,
+};
 
 #[derive(Serialize, Deserialize)]
 struct Nothing {}
@@ -40,6 +42,15 @@ struct MaybeLine {
     time_us: u64,
     #[serde(default)]
     text: String,
+}
+
+/// What comes over the connection of an exec after its first reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Executing {
+    /// Of its streams; over the gateway only, in the machine they are descriptors.
+    Message(ExecMessage),
+    /// How it ended: nothing comes after it.
+    Ended(Exit),
 }
 
 impl<S: Read + Write> Client<S> {
@@ -100,6 +111,29 @@ impl<S: Read + Write> Client<S> {
     pub fn lease(&mut self, lease: &Lease) -> Result<(), ClientError> {
         let Nothing {} = self.call(Method::Lease.name(), lease)?;
         Ok(())
+    }
+
+    /// Starts a process in a service; returns when its program runs. [`Client::executing`] gives the
+    /// rest.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn exec(&mut self, request: &ExecRequest) -> Result<(), ClientError> {
+        self.call_more(Method::Exec.name(), request)?;
+        let (Nothing {}, _continues) = self.receive()?;
+        Ok(())
+    }
+
+    /// What comes next of an exec.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn executing(&mut self) -> Result<Executing, ClientError> {
+        let message = self.next_message()?;
+        match ExecMessage::decode(&message) {
+            Some(message) => Ok(Executing::Message(message)),
+            None => super::reply(&message).map(|(exit, _continues)| Executing::Ended(exit)),
+        }
     }
 
     /// Reads what services wrote, until the end or until `each` breaks. The connection is of no use

@@ -2,6 +2,8 @@
 
 mod methods;
 
+pub use methods::Executing;
+
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -118,16 +120,12 @@ impl<S: Read + Write> Client<S> {
     /// # Errors
     /// Any [`ClientError`] but `Connect`, `Encode` and `Write`.
     pub fn receive<R: DeserializeOwned>(&mut self) -> Result<(R, bool), ClientError> {
-        let message = self.next_message()?;
-        let envelope: ReplyEnvelope<'_> =
-            serde_json::from_slice(&message).map_err(ClientError::Decode)?;
-        if let Some(name) = envelope.error {
-            let error = serde_json::from_slice(&message).map(ClientError::Answer);
-            return Err(error.unwrap_or_else(|_| ClientError::UnknownError(name.into_owned())));
-        }
-        let text = envelope.parameters.map_or("{}", |value| value.get());
-        let reply = serde_json::from_str(text).map_err(ClientError::Decode)?;
-        Ok((reply, envelope.continues))
+        reply(&self.next_message()?)
+    }
+
+    /// What it speaks over.
+    pub fn stream(&mut self) -> &mut S {
+        &mut self.stream
     }
 
     fn send<P: Serialize>(
@@ -157,4 +155,16 @@ impl<S: Read + Write> Client<S> {
             self.messages.push(piece.get(..length).unwrap_or_default());
         }
     }
+}
+
+fn reply<R: DeserializeOwned>(message: &[u8]) -> Result<(R, bool), ClientError> {
+    let envelope: ReplyEnvelope<'_> =
+        serde_json::from_slice(message).map_err(ClientError::Decode)?;
+    if let Some(name) = envelope.error {
+        let error = serde_json::from_slice(message).map(ClientError::Answer);
+        return Err(error.unwrap_or_else(|_| ClientError::UnknownError(name.into_owned())));
+    }
+    let text = envelope.parameters.map_or("{}", |value| value.get());
+    let reply = serde_json::from_str(text).map_err(ClientError::Decode)?;
+    Ok((reply, envelope.continues))
 }

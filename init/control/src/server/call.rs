@@ -7,7 +7,7 @@ use orlop_config::Signal;
 use serde::Serialize;
 
 use super::{Caller, Responder};
-use crate::{ControlError, Lease, LogsCall, MachineInfo, ServiceInfo};
+use crate::{ControlError, ExecRequest, Lease, LogsCall, MachineInfo, ServiceInfo};
 
 /// A checked call. Names are as the caller wrote them: whether there is such a service is the
 /// loop's to say.
@@ -37,8 +37,11 @@ pub enum Call {
         /// What to send to its main process.
         signal: Signal,
     },
+    /// Start the process and answer over the connection; the responder of this call answers nobody,
+    /// and is kept until the process has ended: until then the connection counts.
+    Exec(HandOver<ExecRequest>),
     /// Pass the connection on to `log`; the responder of this call answers nobody.
-    Logs(HandOver),
+    Logs(HandOver<LogsCall>),
     /// Answer with [`Reply::Info`].
     Info,
     /// Answer [`Reply::Done`] when the boot is complete.
@@ -82,14 +85,14 @@ pub enum Reply {
 /// A connection that leaves the server: nothing has been read beyond the call, and nobody else
 /// holds it. It does not block.
 #[derive(Debug)]
-pub struct HandOver {
-    /// The call, to be sent along in [`crate::LogMessage::Read`].
-    pub request: LogsCall,
+pub struct HandOver<R> {
+    /// What is asked for; a [`LogsCall`] is sent along in [`crate::LogMessage::Read`].
+    pub request: R,
     /// The client.
     pub stream: UnixStream,
 }
 
-impl HandOver {
+impl<R> HandOver<R> {
     /// Answers with an error and closes the connection.
     ///
     /// # Errors

@@ -10,8 +10,8 @@ use tokio::time::{error::Elapsed, timeout};
 
 use super::request::{Parsed, Request, parse};
 use super::{Access, Call, HandOver, Incoming, Responder};
+use crate::ControlError;
 use crate::varlink::{MessageTooLong, Messages, encode_reply};
-use crate::{ControlError, LogsCall};
 
 /// Calls to PID 1 are short; what a client may make it keep is bounded by this times its
 /// connections.
@@ -73,11 +73,19 @@ pub(super) async fn converse(
             Ok(Request::Answered(bytes)) => bytes,
             Ok(Request::Call(call)) => ask(call, access, calls).await?,
             Ok(Request::Logs(call)) if messages.is_empty() => {
-                return hand_over(stream, call, access, calls).await;
+                return hand_over(stream, call, Call::Logs, access, calls)
+                    .await
+                    .map(drop);
+            }
+            Ok(Request::Exec(request)) if messages.is_empty() => {
+                let over = hand_over(stream, request, Call::Exec, access, calls).await?;
+                // Nobody answers: it counts as a connection until its end.
+                let _dropped = over.await;
+                return Ok(());
             }
             // The next reader of the connection would miss what has been read already.
-            Ok(Request::Logs(_)) => ControlError::InvalidParameter {
-                parameter: "a call after Logs".to_owned(),
+            Ok(Request::Logs(_) | Request::Exec(_)) => ControlError::InvalidParameter {
+                parameter: "a call after Logs or Exec".to_owned(),
             }
             .encode(),
             Err(error) => error.encode(),
@@ -110,23 +118,24 @@ async fn ask(
     }
 }
 
-async fn hand_over(
+/// Gives the connection away; what is returned ends when the loop lets go of the call.
+async fn hand_over<R>(
     stream: UnixStream,
-    request: LogsCall,
+    request: R,
+    call: impl FnOnce(HandOver<R>) -> Call,
     access: &Access,
     calls: &mpsc::Sender<Incoming>,
-) -> Result<(), ConnectionError> {
+) -> Result<impl Future, ConnectionError> {
     let stream = stream.into_std().map_err(ConnectionError::HandOver)?;
-    let (reply, _answer) = Responder::new();
+    let (reply, answer) = Responder::new();
     let incoming = Incoming {
-        call: Call::Logs(HandOver { request, stream }),
+        call: call(HandOver { request, stream }),
         caller: access.caller.clone(),
         reply,
     };
-    calls
-        .send(incoming)
-        .await
-        .map_err(|_| ConnectionError::NoAnswer)
+    let sent = calls.send(incoming).await;
+    sent.map_err(|_| ConnectionError::NoAnswer)?;
+    Ok(answer)
 }
 
 async fn next_call(

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::{Access, Call};
 use crate::interfaces::{InterfaceDescription, ServiceDescription};
 use crate::varlink::{CallEnvelope, encode_reply};
-use crate::{ControlError, LogsCall, LogsRequest, Method};
+use crate::{ControlError, ExecRequest, LogsCall, LogsRequest, Method};
 
 /// What a message asks for.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(super) enum Request {
     Call(Call),
     /// For the loop, together with the connection.
     Logs(LogsCall),
+    /// Likewise.
+    Exec(ExecRequest),
 }
 
 /// The request, and whether its caller wants no reply.
@@ -85,6 +87,7 @@ fn request(envelope: &CallEnvelope<'_>, access: &Access) -> Result<Request, Cont
             names: together(parameters)?,
         },
         Method::Kill => kill(parameters)?,
+        Method::Exec => return exec(envelope),
         Method::Logs => return logs(envelope),
         Method::Info => nothing(parameters, Call::Info)?,
         Method::Booted => nothing(parameters, Call::Booted)?,
@@ -115,6 +118,14 @@ fn kill(parameters: Option<&RawValue>) -> Result<Call, ControlError> {
         parameter: format!("signal: {why}"),
     })?;
     Ok(Call::Kill { name, signal })
+}
+
+fn exec(envelope: &CallEnvelope<'_>) -> Result<Request, ControlError> {
+    let request = read(envelope.parameters)?;
+    match envelope.more {
+        true => Ok(Request::Exec(request)),
+        false => Err(ControlError::ExpectedMore {}),
+    }
 }
 
 fn logs(envelope: &CallEnvelope<'_>) -> Result<Request, ControlError> {

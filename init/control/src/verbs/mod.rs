@@ -1,8 +1,9 @@
 //! The command line that the machine's `orlop` and the workstation's share: `ps`, `logs`, `start`,
-//! `stop`, `restart`, `kill`, `poweroff`, `reboot`, `halt`.
+//! `stop`, `restart`, `kill`, `exec`, `poweroff`, `reboot`, `halt`.
 //!
 //! [`parse`] takes the words behind the program's own options, [`run`] does it over a connection.
 
+mod exec;
 mod parse;
 mod run;
 mod table;
@@ -19,7 +20,7 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 
 /// Every verb as typed, and what it does, for `--help`.
-pub const VERBS: [(&str, &str); 9] = [
+pub const VERBS: [(&str, &str); 10] = [
     ("ps [--json]", "the services and their state"),
     (
         "logs [-f] [-n LINES] [--json] [NAME]",
@@ -31,6 +32,10 @@ pub const VERBS: [(&str, &str); 9] = [
     (
         "kill [-s SIGNAL] NAME...",
         "send a signal, SIGTERM by default",
+    ),
+    (
+        "exec [-e KEY=VALUE] [-u USER] [-w DIR] NAME COMMAND...",
+        "run a command in a service",
     ),
     ("poweroff", "stop all services, then the machine"),
     ("reboot", "stop all services, then boot again"),

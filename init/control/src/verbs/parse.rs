@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::{LogsRequest, Method};
+use crate::{ExecRequest, LogsRequest, Method};
 
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,11 @@ pub enum Verb {
         /// At least one.
         names: Vec<String>,
     },
+    /// `exec`.
+    Exec {
+        /// What, without `stdin`: whoever runs it knows whether there is any.
+        request: ExecRequest,
+    },
     /// `poweroff`, `reboot`, `halt`.
     Machine {
         /// Which of the three.
@@ -54,6 +59,17 @@ pub enum UsageError {
     /// A verb for services without one.
     #[error("{0} needs the name of a service")]
     NoName(&'static str),
+    /// `exec` without one.
+    #[error("exec needs a command behind the name of the service")]
+    NoCommand,
+    /// `exec -it`.
+    #[error(
+        "exec has no terminal yet, so neither -i nor -t: without them it passes standard input on when that is a pipe or a file"
+    )]
+    Terminal,
+    /// `exec -e` with something else.
+    #[error("-e takes KEY=VALUE, or KEY of a variable that is set here, not {0:?}")]
+    Variable(String),
     /// An option that the verb does not have, or one without its value.
     #[error(transparent)]
     Option(#[from] lexopt::Error),
@@ -77,6 +93,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Verb, UsageErr
         "stop" => service(&mut parser, Method::Stop, "stop"),
         "restart" => service(&mut parser, Method::Restart, "restart"),
         "kill" => kill(&mut parser),
+        "exec" => super::exec::parse(&mut parser),
         "poweroff" => machine(&mut parser, Method::PowerOff),
         "reboot" => machine(&mut parser, Method::Reboot),
         "halt" => machine(&mut parser, Method::Halt),

@@ -6,12 +6,14 @@ use std::ops::ControlFlow;
 use super::table;
 use super::{EXIT_DONE, EXIT_FAILED, Verb};
 use crate::client::{Client, ClientError};
-use crate::{LogLine, LogStream, LogsRequest, Method, ServiceInfo};
+use crate::{
+    ControlError, ExecRequest, Exit, LogLine, LogStream, LogsRequest, Method, ServiceInfo,
+};
 
 /// How a verb ended.
 #[derive(Debug)]
 pub struct Outcome {
-    /// [`EXIT_DONE`] or [`EXIT_FAILED`].
+    /// [`EXIT_DONE`] or [`EXIT_FAILED`]; that of the process for `exec`.
     pub status: u8,
     /// What to tell on standard error, one error a line: print its chain.
     pub errors: Vec<VerbError>,
@@ -23,6 +25,12 @@ pub enum VerbError {
     /// The call.
     #[error(transparent)]
     Call(#[from] ClientError),
+    /// Standard input.
+    #[error("read the input")]
+    Input(#[source] io::Error),
+    /// The streams of an `exec`.
+    #[error("pass the process's streams on")]
+    Streams(#[source] io::Error),
     /// Standard output, for another reason than that its reader has left.
     #[error("write the output")]
     Output(#[source] io::Error),
@@ -46,10 +54,12 @@ impl VerbError {
     }
 }
 
-/// Does what the verb says; `connect` makes the connection.
+/// Does what the verb says; `connect` makes the connection. `exec` is done by who knows how the
+/// streams travel, and says how the process ended.
 pub fn run<S: Read + Write>(
     verb: &Verb,
     connect: impl FnOnce() -> Result<Client<S>, ClientError>,
+    exec: impl FnOnce(Client<S>, &ExecRequest) -> Result<Exit, VerbError>,
     out: &mut dyn Write,
 ) -> Outcome {
     let mut client = match connect() {
@@ -63,6 +73,7 @@ pub fn run<S: Read + Write>(
             finish(client.services(*method, names).map_err(VerbError::from))
         }
         Verb::Kill { signal, names } => each(names, |name| client.kill(name, signal)),
+        Verb::Exec { request } => executed(exec(client, request)),
         Verb::Machine { method } => finish(machine(&mut client, *method)),
     }
 }
@@ -147,6 +158,22 @@ fn machine<S: Read + Write>(client: &mut Client<S>, method: Method) -> Result<()
         // The machine may be gone before its answer is through.
         Err(ClientError::Closed | ClientError::Read(_)) => Ok(()),
         result => Ok(result?),
+    }
+}
+
+/// The process's own status, or what a shell would exit with in its place.
+fn executed(result: Result<Exit, VerbError>) -> Outcome {
+    let status = match &result {
+        Ok(Exit::Code(code)) => *code,
+        Ok(Exit::Signal(signal)) => signal.saturating_add(128),
+        Err(VerbError::Call(ClientError::Answer(ControlError::NotExecuted { code, .. }))) => {
+            (*code).into()
+        }
+        Err(_) => return finish(result.map(drop)),
+    };
+    Outcome {
+        status: u8::try_from(status).unwrap_or(EXIT_FAILED),
+        errors: result.err().into_iter().collect(),
     }
 }
 
