@@ -56,7 +56,19 @@ fn compare(expected: &str, text: &str) {
 #[test]
 fn the_catalogue() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../services");
-    let checked = machine(&folder, "[volumes.logs]\n[volumes.redis-data]\n");
+    let volumes = [
+        "caddy",
+        "chrony",
+        "postgres",
+        "prometheus",
+        "redis",
+        "registry",
+    ];
+    let mut system = "[volumes.logs]\n".to_owned();
+    for name in volumes {
+        writeln!(system, "[volumes.{name}-data]").unwrap();
+    }
+    let checked = machine(&folder, &system);
     compare("catalogue.txt", &told(&checked));
 }
 
