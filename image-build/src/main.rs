@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use orlop_control::client::Client;
-use orlop_control::verbs;
+use orlop_control::verbs::{self, Screen};
 use orlop_image_build::run::{RunOptions, place, run};
 use orlop_image_build::{
     AddOptions, AuditOptions, BuildOptions, add, audit, build, check, exec, new,
@@ -122,7 +122,8 @@ fn machine(name: Option<&str>, words: Vec<OsString>) -> Result<u8> {
     }
     let stream = place::connect(name)?;
     let connect = || Ok(Client::new(stream));
-    let outcome = verbs::run(&verb, connect, exec, &mut std::io::stdout());
+    let mut out = std::io::stdout();
+    let outcome = verbs::run(&verb, connect, exec, &mut out, Screen::of_stdout());
     for error in &outcome.errors {
         complain(&error.chain());
     }

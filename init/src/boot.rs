@@ -36,7 +36,11 @@ pub async fn boot() -> ! {
     let reaper = start_reaper(&report);
 
     // The modules load in a child: PID 1 has time for what it needs later.
-    let modules = stage(&report, Stage::KernelModules, kernel_modules::run(&reaper));
+    let modules = stage(
+        &report,
+        Stage::KernelModules,
+        kernel_modules::run(&report, &reaper),
+    );
     let (info, ()) = tokio::join!(modules, prepare(&report));
     emergency::allow_shell(info.console != "off");
     require_memory(&report, &info);
@@ -107,14 +111,19 @@ async fn prepare(report: &Report) {
 }
 
 fn greet(report: &Report) {
-    let kernel = nix::sys::utsname::uname()
-        .map(|names| names.release().to_string_lossy().into_owned())
-        .unwrap_or_default();
     report.line(&format!(
-        "\x1b[1mOrlop {}\x1b[0m on Linux {kernel}, {} s after power-on",
+        "\x1b[1mOrlop {}\x1b[0m on Linux {}, {} s after power-on",
         env!("CARGO_PKG_VERSION"),
+        kernel_release(),
         seconds(boottime())
     ));
+}
+
+/// As `uname -r` prints it.
+pub(crate) fn kernel_release() -> String {
+    nix::sys::utsname::uname()
+        .map(|names| names.release().to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// The reaper runs from the first forked child on, beside the stages.

@@ -10,6 +10,12 @@ pub fn boottime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
+/// In whole microseconds, as the journal and control replies have it.
+#[must_use]
+pub fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// `48.7`: milliseconds with one decimal. Integers only: formatting floats costs PID 1 15 KB.
 #[must_use]
 pub fn millis(time: Duration) -> String {

@@ -16,11 +16,12 @@ use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 use nix::unistd::write;
+use orlop_control::{BootSpan, SpanKind};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use crate::clock::{boottime, millis};
+use crate::clock::{boottime, micros, millis};
 use crate::stage::Stage;
 
 /// At most this much is kept for a sink that does not take it now: what the boot of a thousand
@@ -55,6 +56,8 @@ struct Sinks {
     events: Sink,
     name_width: usize,
     when: When,
+    /// Of the boot: stages, module batches, needs.
+    spans: Vec<BootSpan>,
 }
 
 /// A file descriptor in non-blocking mode with a bounded queue before it.
@@ -179,6 +182,7 @@ impl Report {
                 },
                 name_width: 14,
                 when: When::Now,
+                spans: Vec::new(),
             })),
             Rc::default(),
         )
@@ -286,8 +290,32 @@ impl Report {
         self.said();
     }
 
+    /// A step of the boot ended now, for `orlop boot`.
+    pub fn span(&self, kind: SpanKind, name: &str, begin: Duration) {
+        self.span_until(kind, name, begin, boottime());
+    }
+
+    fn span_until(&self, kind: SpanKind, name: &str, begin: Duration, end: Duration) {
+        self.0.borrow_mut().spans.push(BootSpan {
+            kind,
+            name: name.to_owned(),
+            begin_us: Some(micros(begin)),
+            end_us: Some(micros(end)),
+            ..BootSpan::default()
+        });
+    }
+
+    /// The steps of the boot so far, in the order of their ends.
+    #[must_use]
+    pub fn spans(&self) -> Vec<BootSpan> {
+        self.0.borrow().spans.clone()
+    }
+
     /// A stage ended.
     pub fn stage(&self, stage: Stage, took: Duration, degraded: &[String]) {
+        // First: the console takes its time.
+        let now = boottime();
+        self.span_until(SpanKind::Stage, stage.name(), now.saturating_sub(took), now);
         let millis = millis(took);
         let width = self.0.borrow().name_width;
         if degraded.is_empty() {

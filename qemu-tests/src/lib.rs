@@ -19,7 +19,9 @@ mod spawner;
 mod tool;
 pub mod trace;
 mod transcript;
+pub mod tutorial;
 mod vm;
+pub mod waterfall;
 mod witness;
 
 use std::time::Duration;

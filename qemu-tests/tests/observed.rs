@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use orlop_qemu_tests::trace::Story;
-use orlop_qemu_tests::{MachineBuilder, Outcome, Vm, Witness, rounds};
+use orlop_qemu_tests::{MachineBuilder, Outcome, Vm, Witness, rounds, waterfall};
 use serde_json::Value;
 
 /// Runs until it is told to stop, as `top` of what it depends on.
@@ -108,6 +108,7 @@ fn edge_15_the_kernels_own_account_of_crashes_and_requests_agrees_with_the_model
     println!("ORLOP_SEED={seed}");
     let mut dice = Dice(seed);
     let mut vm = boot().unwrap();
+    let waterfall = vm.orlop(&["boot", "--json"]).unwrap();
     let mut witness = vm.witness().unwrap();
     let mut wanted = SERVICES.map(|_| true);
     for _ in 0..40 * rounds() {
@@ -135,7 +136,13 @@ fn edge_15_the_kernels_own_account_of_crashes_and_requests_agrees_with_the_model
     vm.orlop(&["poweroff"]).unwrap();
     assert_eq!(vm.wait_exit().unwrap(), 0);
 
-    let story = Story::new(&vm.trace().unwrap());
+    // What `orlop boot` draws is what PID 1 said then, and what the kernel saw.
+    let waterfall = serde_json::from_str(&waterfall).unwrap();
+    let trace = vm.trace().unwrap();
+    let wrong = waterfall::disagreements(&waterfall, &vm.events(), &trace);
+    assert_eq!(wrong, [""; 0], "{waterfall}");
+
+    let story = Story::new(&trace);
     let calm = story.mark("calm").unwrap();
     let mut wrong = story.wrong().to_vec();
     for (service, dependency) in EDGES {

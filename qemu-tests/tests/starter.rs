@@ -123,6 +123,33 @@ fn the_console_has_a_shell_with_the_machines_orlop() {
     console.type_line("orlop ps; echo end-$((6 * 7))").unwrap();
     let said = console.expect("end-42").unwrap();
     assert!(said.contains("redis"), "{said}");
+    console
+        .type_line("orlop boot; echo end-$((6 * 7))")
+        .unwrap();
+    let said = console.expect("end-42").unwrap();
+    // A terminal: coloured, and no wider than a serial line, which does not say how wide it is.
+    assert!(said.contains("\u{1b}[32m●\u{1b}[0m"), "{said}");
+}
+
+#[test]
+fn the_waterfall_shows_every_stage_and_service_of_the_boot() {
+    let vm = VM.hold().unwrap();
+    vm.wait_boot().unwrap();
+    let text = vm.orlop(&["boot"]).unwrap();
+    let stages = vm.events();
+    let stages = stages.iter().filter_map(|event| event["stage"].as_str());
+    for name in stages.chain(SERVICES).chain(["kernel", "network modules"]) {
+        let is_row = |line: &str| line.trim_start_matches(['▸', ' ']).starts_with(name);
+        assert!(text.lines().any(is_row), "{name} in {text}");
+    }
+    assert!(text.contains("The slowest path, "), "{text}");
+    // No colours in a pipe.
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    let picture = vm.orlop(&["boot", "--svg"]).unwrap();
+    assert!(
+        picture.starts_with("<svg ") && picture.ends_with("</svg>\n"),
+        "{picture}"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Without features only what is pure; `server`, `client` and `verbs` add one end each.
 #![forbid(unsafe_code)]
 
+mod boot_times;
 #[cfg(feature = "client")]
 pub mod client;
 mod error;
@@ -21,6 +22,7 @@ pub mod varlink;
 #[cfg(feature = "verbs")]
 pub mod verbs;
 
+pub use boot_times::{BootSpan, BootTimes, SpanKind};
 pub use error::ControlError;
 pub use exec::ExecRequest;
 #[cfg(feature = "client")]

@@ -5,6 +5,8 @@
 pub enum Method {
     /// All services with their state.
     List,
+    /// When what of the last boot began and ended.
+    Boot,
     /// Desired state up.
     Start,
     /// Desired state down.
@@ -33,8 +35,9 @@ pub enum Method {
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::List,
+        Self::Boot,
         Self::Start,
         Self::Stop,
         Self::Restart,
@@ -54,6 +57,7 @@ impl Method {
     pub const fn name(self) -> &'static str {
         match self {
             Self::List => "io.orlop.services.List",
+            Self::Boot => "io.orlop.services.Boot",
             Self::Start => "io.orlop.services.Start",
             Self::Stop => "io.orlop.services.Stop",
             Self::Restart => "io.orlop.services.Restart",
@@ -73,7 +77,8 @@ impl Method {
     #[must_use]
     pub const fn grant(self) -> &'static str {
         match self {
-            Self::List => "services.list",
+            // No more than the list tells, with the times of it.
+            Self::List | Self::Boot => "services.list",
             Self::Start => "services.start",
             Self::Stop => "services.stop",
             Self::Restart => "services.restart",
@@ -104,7 +109,11 @@ mod tests {
     fn a_grant_is_the_name_in_lower_case_without_the_prefix() {
         for method in Method::ALL {
             let name = method.name().strip_prefix("io.orlop.").unwrap();
-            assert_eq!(method.grant(), name.to_lowercase());
+            let expected = match method {
+                Method::Boot => "services.list".to_owned(),
+                _ => name.to_lowercase(),
+            };
+            assert_eq!(method.grant(), expected);
             assert_eq!(Method::from_name(method.name()), Some(method));
         }
     }

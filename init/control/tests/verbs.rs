@@ -140,7 +140,13 @@ fn orlop(path: &Path, line: &str) -> (u8, String, String) {
             Executing::Message(message) => panic!("{message:?} of no stream"),
         }
     };
-    let outcome = verbs::run(&verb, || Client::connect(path, None), exec, &mut out);
+    let outcome = verbs::run(
+        &verb,
+        || Client::connect(path, None),
+        exec,
+        &mut out,
+        verbs::Screen::PLAIN,
+    );
     let errors: Vec<String> = outcome.errors.iter().map(|e| e.chain()).collect();
     (
         outcome.status,

@@ -134,6 +134,7 @@ impl Machine {
     }
 
     fn state_changed(&mut self, service: &ServiceName, state: ServiceState, cause: &str) {
+        self.time_state(service, state);
         let left = match state {
             ServiceState::Failed => self.units.get(service).map(running::Unit::left_over),
             _ => None,

@@ -12,7 +12,7 @@ use orlop_supervisor::{Effect, Event, ExitStatus, PastExit, Request};
 
 use super::Machine;
 use super::service_info::state_word;
-use crate::clock::boottime;
+use crate::clock::{boottime, micros};
 use crate::journal::{Deadlines, Deed, Exit, Facts, Intent, Journal, MachineFacts};
 use crate::shutdown;
 
@@ -94,6 +94,7 @@ impl Machine {
             self.journaled
                 .write(|journal| journal.launched(service.as_str()));
         }
+        self.time_event(&event);
         let effects = self.supervisor.step(event, now);
         let touched = effects.iter().filter_map(object).cloned();
         self.journaled.touched.extend(touched);
@@ -179,10 +180,6 @@ fn exit(past: &PastExit) -> Exit {
         signal,
         cause: past.cause.clone(),
     }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Whom an event is about.

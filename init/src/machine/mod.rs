@@ -10,6 +10,7 @@
 //! ```
 //! Only the supervisor changes the state of a service; only the loop calls the supervisor.
 
+mod boot_times;
 mod effects;
 mod ground;
 mod journaled;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use orlop_config::{Checked, Need, NetworkMode, Service, ServiceName};
 use orlop_container::private_proc::PrivateProc;
+use orlop_control::BootSpan;
 use orlop_control::server::{Incoming, Responder};
 use orlop_supervisor::{Event, Shutdown, Supervisor};
 use tokio::sync::{mpsc, oneshot};
@@ -108,6 +110,8 @@ pub(crate) struct Machine {
     pub(crate) requests: Requests,
     journaled: Journaled,
     pub(crate) booted_at: Duration,
+    /// Each service's first start.
+    boot_times: BTreeMap<ServiceName, BootSpan>,
     /// Who waits for the end of the boot.
     pub(crate) waiting_for_boot: Vec<Responder>,
     /// What was asked for first.
@@ -200,6 +204,7 @@ impl Machine {
             requests: Requests::default(),
             journaled: Journaled::start(),
             booted_at: Duration::ZERO,
+            boot_times: BTreeMap::new(),
             waiting_for_boot: Vec::new(),
             ending: None,
             ended: None,

@@ -36,7 +36,9 @@ pub(super) async fn run(
     let started = boottime();
     let mut degraded = Vec::new();
     let modules = Path::new(SYSTEM_MODULES);
-    if let Err(reason) = load_batch(&shared.reaper, modules, &shared.info.modules.network).await {
+    let (report, reaper) = (&shared.report, &shared.reaper);
+    let names = &shared.info.modules.network;
+    if let Err(reason) = load_batch(report, reaper, modules, "network", names).await {
         degraded.push(reason);
     }
     shared.network_loaded.send_replace(true);

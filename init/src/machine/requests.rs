@@ -19,6 +19,7 @@ use tokio::net::UnixListener;
 use super::Machine;
 use super::network_stage::keep_resolv_conf;
 use super::service_info::{broken_info, service_info};
+use crate::boot::kernel_release;
 use crate::clock::boottime;
 use crate::logs::LogMessage;
 use crate::report::uptime_ms;
@@ -149,6 +150,7 @@ impl Machine {
             Call::List => reply.ok(Reply::List {
                 services: self.list(),
             }),
+            Call::Boot => reply.ok(Reply::Boot(self.boot_times())),
             Call::Start { names } => self.ask(&names, reply, Request::Start),
             Call::Stop { names } => self.ask(&names, reply, Request::Stop),
             Call::Restart { names } => self.ask(&names, reply, Request::Restart),
@@ -358,9 +360,7 @@ impl Machine {
     }
 
     fn info(&self, reply: Responder) {
-        let kernel = nix::sys::utsname::uname()
-            .map(|names| names.release().to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let kernel = kernel_release();
         let shared = self.shared.clone();
         let hostname = shared.machine.hostname.clone();
         tokio::task::spawn_local(async move {

@@ -96,7 +96,7 @@ pub(super) fn broken_info(name: &str, reason: &str) -> ServiceInfo {
     }
 }
 
-fn state(state: ServiceState) -> State {
+pub(super) fn state(state: ServiceState) -> State {
     match state {
         ServiceState::Waiting => State::Waiting,
         ServiceState::Starting => State::Starting,

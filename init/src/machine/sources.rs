@@ -60,7 +60,9 @@ async fn machine_devices(shared: Rc<Shared>, wanted: Vec<PathBuf>) {
         .ok()
         .and_then(|socket| watch(socket, Interest::READABLE).ok());
     let modules = Path::new(SYSTEM_MODULES);
-    if let Err(reason) = load_batch(&shared.reaper, modules, &shared.info.modules.machine).await {
+    let (report, reaper) = (&shared.report, &shared.reaper);
+    let names = &shared.info.modules.machine;
+    if let Err(reason) = load_batch(report, reaper, modules, "machine", names).await {
         shared.report.warn(&reason);
     }
     let mut events_port = Some(Path::new(ports::PORTS).join(ports::EVENTS_PORT));

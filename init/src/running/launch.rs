@@ -107,8 +107,17 @@ async fn load_overlay(shared: &Shared, unit: &Unit) -> Result<(), String> {
     if unit.service.read_only {
         return Ok(());
     }
+    let (report, reaper) = (&shared.report, &shared.reaper);
     let modules = Path::new(SYSTEM_MODULES);
-    let load = || load_batch(&shared.reaper, modules, &shared.info.modules.overlay);
+    let load = || {
+        load_batch(
+            report,
+            reaper,
+            modules,
+            "overlay",
+            &shared.info.modules.overlay,
+        )
+    };
     shared.overlay.get_or_init(load).await.clone()
 }
 

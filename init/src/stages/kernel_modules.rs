@@ -9,10 +9,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
+use orlop_control::SpanKind;
 
 use crate::boot_info::{BootInfo, load_boot_info};
 use crate::children;
+use crate::clock::boottime;
 use crate::reaper::Reaper;
+use crate::report::Report;
 use crate::stage::{Done, Fatal, chain};
 
 /// Where a batch's files are before and after `switch_root`.
@@ -27,14 +30,15 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// # Errors
 /// When the image has no `/boot.json`. A module that does not load is said; whether the boot can go
 /// on without it shows when the system is looked for.
-pub async fn run(reaper: &Reaper) -> Result<Done<BootInfo>, Fatal> {
+pub async fn run(report: &Report, reaper: &Reaper) -> Result<Done<BootInfo>, Fatal> {
     let info = load_boot_info(Path::new("/boot.json")).map_err(|error| {
         Fatal(format!(
             "{}; build the image again with `orlop build`",
             chain(&error)
         ))
     })?;
-    let degraded = load_batch(reaper, Path::new(INITRAMFS_MODULES), &info.modules.boot)
+    let modules = Path::new(INITRAMFS_MODULES);
+    let degraded = load_batch(report, reaper, modules, "boot", &info.modules.boot)
         .await
         .err()
         .into_iter()
@@ -45,11 +49,17 @@ pub async fn run(reaper: &Reaper) -> Result<Done<BootInfo>, Fatal> {
     })
 }
 
-/// Loads `names` in order from `directory`.
+/// Loads `names`, which are that batch, in order from `directory`, and notes when.
 ///
 /// # Errors
 /// One sentence that names the first module that did not load; the rest was tried all the same.
-pub async fn load_batch(reaper: &Reaper, directory: &Path, names: &[String]) -> Result<(), String> {
+pub async fn load_batch(
+    report: &Report,
+    reaper: &Reaper,
+    directory: &Path,
+    batch: &str,
+    names: &[String],
+) -> Result<(), String> {
     if names.is_empty() {
         return Ok(());
     }
@@ -57,9 +67,10 @@ pub async fn load_batch(reaper: &Reaper, directory: &Path, names: &[String]) -> 
         .iter()
         .map(|name| directory.join(format!("{name}.ko")))
         .collect();
-    children::run(reaper, DEADLINE, &[], || load_all(&paths))
-        .await
-        .map_err(|error| format!("loading modules {}: {}", names.join(" "), chain(&error)))
+    let begin = boottime();
+    let loaded = children::run(reaper, DEADLINE, &[], || load_all(&paths)).await;
+    report.span(SpanKind::Modules, batch, begin);
+    loaded.map_err(|error| format!("loading modules {}: {}", names.join(" "), chain(&error)))
 }
 
 /// In the child: every module, then the first error that was not "there already".

@@ -7,8 +7,9 @@ use std::io::{IsTerminal, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use orlop_control::CONTROL_SOCKET;
 use orlop_control::client::{Client, ClientError};
-use orlop_control::{CONTROL_SOCKET, verbs};
+use orlop_control::verbs::{self, Screen};
 
 use crate::exec::Receiving;
 
@@ -36,7 +37,8 @@ pub fn run(arguments: &[OsString]) -> u8 {
     if let verbs::Verb::Exec { request } = &mut verb {
         request.stdin = !std::io::stdin().is_terminal();
     }
-    let outcome = verbs::run(&verb, connect, exec::exec, &mut std::io::stdout());
+    let mut out = std::io::stdout();
+    let outcome = verbs::run(&verb, connect, exec::exec, &mut out, Screen::of_stdout());
     for error in &outcome.errors {
         crate::report::line("orlop", &error.chain());
     }

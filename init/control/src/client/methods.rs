@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Client, ClientError};
 use crate::{
-    ExecMessage, ExecRequest, Exit, Lease, LogLine, LogsRequest, MachineInfo, Method, ServiceInfo,
+    BootTimes, ExecMessage, ExecRequest, Exit, Lease, LogLine, LogsRequest, MachineInfo, Method,
+    ServiceInfo,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -61,6 +62,14 @@ impl<S: Read + Write> Client<S> {
     pub fn list(&mut self) -> Result<Vec<ServiceInfo>, ClientError> {
         let reply: Services = self.call(Method::List.name(), &Nothing {})?;
         Ok(reply.services)
+    }
+
+    /// When what of the last boot began and ended.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub fn boot(&mut self) -> Result<BootTimes, ClientError> {
+        self.call(Method::Boot.name(), &Nothing {})
     }
 
     /// `Start`, `Stop` or `Restart` of these services together, in the order that their dependencies

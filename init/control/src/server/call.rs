@@ -7,7 +7,7 @@ use orlop_config::Signal;
 use serde::Serialize;
 
 use super::{Caller, Responder};
-use crate::{ControlError, ExecRequest, Lease, LogsCall, MachineInfo, ServiceInfo};
+use crate::{BootTimes, ControlError, ExecRequest, Lease, LogsCall, MachineInfo, ServiceInfo};
 
 /// A checked call. Names are as the caller wrote them: whether there is such a service is the
 /// loop's to say.
@@ -15,6 +15,8 @@ use crate::{ControlError, ExecRequest, Lease, LogsCall, MachineInfo, ServiceInfo
 pub enum Call {
     /// Answer with [`Reply::List`].
     List,
+    /// Answer with [`Reply::Boot`].
+    Boot,
     /// Answer [`Reply::Done`] when the services run.
     Start {
         /// Which; at least one.
@@ -80,6 +82,8 @@ pub enum Reply {
     },
     /// The machine.
     Info(MachineInfo),
+    /// The last boot.
+    Boot(BootTimes),
 }
 
 /// A connection that leaves the server: nothing has been read beyond the call, and nobody else

@@ -77,6 +77,7 @@ fn request(envelope: &CallEnvelope<'_>, access: &Access) -> Result<Request, Cont
     let parameters = envelope.parameters;
     Ok(Request::Call(match method {
         Method::List => nothing(parameters, Call::List)?,
+        Method::Boot => nothing(parameters, Call::Boot)?,
         Method::Start => Call::Start {
             names: together(parameters)?,
         },

@@ -1,15 +1,18 @@
-//! The command line that the machine's `orlop` and the workstation's share: `ps`, `logs`, `start`,
-//! `stop`, `restart`, `kill`, `exec`, `poweroff`, `reboot`, `halt`.
+//! The command line that the machine's `orlop` and the workstation's share: `ps`, `logs`, `boot`,
+//! `start`, `stop`, `restart`, `kill`, `exec`, `poweroff`, `reboot`, `halt`.
 //!
 //! [`parse`] takes the words behind the program's own options, [`run`] does it over a connection.
 
+mod boot;
 mod exec;
 mod parse;
 mod run;
+mod screen;
 mod table;
 
-pub use parse::{UsageError, Verb, parse};
+pub use parse::{BootForm, UsageError, Verb, parse};
 pub use run::{Outcome, VerbError, run};
+pub use screen::Screen;
 pub use table::{duration, escape, services};
 
 /// Exit status: done.
@@ -20,11 +23,15 @@ pub const EXIT_FAILED: u8 = 1;
 pub const EXIT_USAGE: u8 = 2;
 
 /// Every verb as typed, and what it does, for `--help`.
-pub const VERBS: [(&str, &str); 10] = [
+pub const VERBS: [(&str, &str); 11] = [
     ("ps [--json]", "the services and their state"),
     (
         "logs [-f] [-n LINES] [--json] [NAME]",
         "what services wrote; -f goes on",
+    ),
+    (
+        "boot [--json | --svg]",
+        "what the last boot took its time for",
     ),
     ("start NAME...", "start services"),
     ("stop NAME...", "stop services"),

@@ -21,6 +21,8 @@ pub enum Verb {
         /// One JSON object a line.
         json: bool,
     },
+    /// `boot`.
+    Boot(BootForm),
     /// `start`, `stop`, `restart`: one call for all names.
     Service {
         /// Which of the three.
@@ -45,6 +47,17 @@ pub enum Verb {
         /// Which of the three.
         method: Method,
     },
+}
+
+/// How the last boot is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BootForm {
+    /// A waterfall for a terminal.
+    Text,
+    /// The times, and the slowest path.
+    Json,
+    /// A picture.
+    Svg,
 }
 
 /// What is wrong with the words.
@@ -89,6 +102,7 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Verb, UsageErr
     match verb.as_str() {
         "ps" => ps(&mut parser),
         "logs" => logs(&mut parser),
+        "boot" => boot(&mut parser),
         "start" => service(&mut parser, Method::Start, "start"),
         "stop" => service(&mut parser, Method::Stop, "stop"),
         "restart" => service(&mut parser, Method::Restart, "restart"),
@@ -125,6 +139,18 @@ fn logs(parser: &mut Parser) -> Result<Verb, UsageError> {
         }
     }
     Ok(Verb::Logs { request, json })
+}
+
+fn boot(parser: &mut Parser) -> Result<Verb, UsageError> {
+    let mut form = BootForm::Text;
+    while let Some(arg) = parser.next()? {
+        form = match (arg, form) {
+            (Arg::Long("json"), BootForm::Text) => BootForm::Json,
+            (Arg::Long("svg"), BootForm::Text) => BootForm::Svg,
+            (other, _) => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Verb::Boot(form))
 }
 
 fn service(parser: &mut Parser, method: Method, verb: &'static str) -> Result<Verb, UsageError> {
@@ -186,6 +212,8 @@ mod tests {
         };
         assert_eq!(words("logs -fn5 web"), Ok(logs.clone()));
         assert_eq!(words("logs web --follow --lines=5"), Ok(logs));
+        assert_eq!(words("boot"), Ok(Verb::Boot(BootForm::Text)));
+        assert_eq!(words("boot --svg"), Ok(Verb::Boot(BootForm::Svg)));
         let names = vec!["a".to_owned(), "b".to_owned()];
         let method = Method::Restart;
         assert_eq!(words("restart a b"), Ok(Verb::Service { method, names }));
@@ -209,6 +237,7 @@ mod tests {
                 "logs -n many",
                 "cannot parse argument \"many\": invalid digit found in string",
             ),
+            ("boot --json --svg", "invalid option '--svg'"),
             ("start", "start needs the name of a service"),
             ("kill -s HUP", "kill needs the name of a service"),
             ("reboot now", "unexpected argument \"now\""),

@@ -3,12 +3,12 @@
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 
-use super::table;
-use super::{EXIT_DONE, EXIT_FAILED, Verb};
+use serde::Serialize;
+
+use super::{BootForm, EXIT_DONE, EXIT_FAILED, Screen, Verb};
+use super::{boot, table};
 use crate::client::{Client, ClientError};
-use crate::{
-    ControlError, ExecRequest, Exit, LogLine, LogStream, LogsRequest, Method, ServiceInfo,
-};
+use crate::{ControlError, ExecRequest, Exit, LogLine, LogStream, LogsRequest, Method};
 
 /// How a verb ended.
 #[derive(Debug)]
@@ -55,12 +55,13 @@ impl VerbError {
 }
 
 /// Does what the verb says; `connect` makes the connection. `exec` is done by who knows how the
-/// streams travel, and says how the process ended.
+/// streams travel, and says how the process ended. `screen` is what `out` leads to.
 pub fn run<S: Read + Write>(
     verb: &Verb,
     connect: impl FnOnce() -> Result<Client<S>, ClientError>,
     exec: impl FnOnce(Client<S>, &ExecRequest) -> Result<Exit, VerbError>,
     out: &mut dyn Write,
+    screen: Screen,
 ) -> Outcome {
     let mut client = match connect() {
         Ok(client) => client,
@@ -69,6 +70,7 @@ pub fn run<S: Read + Write>(
     match verb {
         Verb::Ps { json } => finish(ps(&mut client, *json, out)),
         Verb::Logs { request, json } => finish(logs(client, request, *json, out)),
+        Verb::Boot(form) => finish(boot(&mut client, *form, out, screen)),
         Verb::Service { method, names } => {
             finish(client.services(*method, names).map_err(VerbError::from))
         }
@@ -109,8 +111,23 @@ fn ps<S: Read + Write>(
     out.write_all(text.as_bytes()).map_err(VerbError::Output)
 }
 
-fn json_of(list: &[ServiceInfo]) -> Result<String, VerbError> {
-    serde_json::to_string_pretty(list).map_err(VerbError::Json)
+fn json_of(shown: &(impl Serialize + ?Sized)) -> Result<String, VerbError> {
+    serde_json::to_string_pretty(shown).map_err(VerbError::Json)
+}
+
+fn boot<S: Read + Write>(
+    client: &mut Client<S>,
+    form: BootForm,
+    out: &mut dyn Write,
+    screen: Screen,
+) -> Result<(), VerbError> {
+    let times = client.boot()?;
+    let text = match form {
+        BootForm::Json => format!("{}\n", json_of(&boot::Report::new(&times))?),
+        BootForm::Svg => boot::svg(&boot::Chart::new(&times)),
+        BootForm::Text => boot::text(&boot::Chart::new(&times), screen),
+    };
+    out.write_all(text.as_bytes()).map_err(VerbError::Output)
 }
 
 fn logs<S: Read + Write>(
