@@ -29,8 +29,8 @@ impl Supervisor {
                 let until = self.now.saturating_add(bound);
                 self.set_deadline(id, Some(until.saturating_add(LAUNCH_BOUND)));
             }
-            Phase::Ending(ending) if waits && !ending.killed => self.kill_cgroup(id, ending),
-            Phase::Ending(_) | Phase::Stuck(_) if waits => self.push_kill(id),
+            Phase::Ending(ending) if waits => self.kill_cgroup(id, ending),
+            Phase::Stuck(_) if waits => self.push_kill(id),
             _ => {}
         }
     }

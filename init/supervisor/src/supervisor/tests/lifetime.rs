@@ -351,6 +351,14 @@ fn a_launch_without_a_process_takes_no_grace_period() {
     assert!(world.did().is_empty());
     waits(&mut world, 180);
     assert_eq!(world.did(), ["kill web"], "stopped before it waits");
+    world.pass(10 * SEC - MS);
+    assert_eq!(world.state("web"), ServiceState::Stopping);
+    world.pass(MS);
+    assert_eq!(
+        world.state("web"),
+        ServiceState::Failed,
+        "bounded as a kill is"
+    );
     world.launch_failed("web");
     assert_eq!(world.state("web"), ServiceState::Down);
 
@@ -362,6 +370,18 @@ fn a_launch_without_a_process_takes_no_grace_period() {
     assert!(world.did().is_empty(), "it is being launched");
     world.launched("web");
     assert_eq!(world.did(), ["signal web 15", "signal web 18"]);
+}
+
+#[test]
+fn only_who_has_readiness_to_show_is_said_to_have_shown_none() {
+    let mut world = World::new([service("web")]);
+    world.boot();
+    world.stop("web");
+    world.start("web");
+    world.launched("web");
+    world.gone("web", 1);
+    let exits = &world.status("web").last_exits;
+    assert_eq!(exits.back().unwrap().cause, "exited with code 1");
 }
 
 #[test]
