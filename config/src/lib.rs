@@ -43,4 +43,4 @@ pub use value::{Capability, Grant, ImageName, Protocol, ServiceName, Signal, Vol
 
 /// The first-party programs that a `build` may name under `programs`: applets of the multi-call
 /// binary `services`.
-pub const PROGRAMS: [&str; 5] = ["console", "dhcp", "gateway", "log", "orlop"];
+pub const PROGRAMS: [&str; 6] = ["console", "dhcp", "gateway", "log", "ntp", "orlop"];

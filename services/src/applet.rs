@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use crate::{console, dhcp, gateway, init, log, orlop, probe, report};
+use crate::{console, dhcp, gateway, init, log, ntp, orlop, probe, report};
 
 /// One program. `build = { programs = [...] }` names these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Applet {
     Init,
     /// What services write.
     Log,
+    /// The right time.
+    Ntp,
     /// The verbs.
     Orlop,
     /// A health check's question.
@@ -26,12 +28,13 @@ pub enum Applet {
 
 impl Applet {
     /// All of them, by name.
-    pub const ALL: [(&'static str, Self); 7] = [
+    pub const ALL: [(&'static str, Self); 8] = [
         ("console", Self::Console),
         ("dhcp", Self::Dhcp),
         ("gateway", Self::Gateway),
         ("init", Self::Init),
         ("log", Self::Log),
+        ("ntp", Self::Ntp),
         ("orlop", Self::Orlop),
         ("probe", Self::Probe),
     ];
@@ -74,6 +77,7 @@ impl Applet {
                 error.status()
             }),
             Self::Log => log::run().map_or_else(|e| failed(&e), |()| 0),
+            Self::Ntp => ntp::run(arguments).map_or_else(|e| failed(&e), |()| 0),
             Self::Orlop => orlop::run(arguments),
             Self::Probe => probe::run(arguments),
         }

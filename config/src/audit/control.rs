@@ -45,6 +45,10 @@ fn told(grant: &Grant) -> (Reach, &'static str) {
             Reach::Machine,
             "it may start, stop and signal any service, read what they write, and run any program in any of them, a privileged one too",
         ),
+        "time.adjust" | "time.*" => (
+            Reach::Machine,
+            "it sets the machine's clock: any time since the image was made once, then little by little",
+        ),
         _ if text.starts_with("machine.") => {
             (Reach::Machine, "it may turn the machine off or restart it")
         }

@@ -29,7 +29,7 @@ pub(super) const BUILD: Table = table!(&[
         "programs",
         Shape::List(&Shape::Choice(&PROGRAMS)),
         "empty",
-        "First-party programs: `dhcp`, `log`, `gateway`, `console`, `orlop`; each becomes `/usr/bin/<name>`.",
+        "First-party programs, each of which becomes `/usr/bin/<name>`.",
         "programs = [\"orlop\"]",
     ),
     key(

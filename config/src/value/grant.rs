@@ -10,7 +10,7 @@ use crate::nearest::nearest;
 pub struct Grant(String);
 
 /// Every grant there is.
-pub(crate) const GRANTS: [&str; 14] = [
+pub(crate) const GRANTS: [&str; 15] = [
     "log.streams",
     "machine.booted",
     "machine.halt",
@@ -25,6 +25,7 @@ pub(crate) const GRANTS: [&str; 14] = [
     "services.restart",
     "services.start",
     "services.stop",
+    "time.adjust",
 ];
 
 impl Grant {
@@ -42,7 +43,7 @@ impl Grant {
         if text == "*" || GRANTS.contains(&text) || family(text) {
             return Ok(Self(text.to_owned()));
         }
-        let families = ["log.*", "machine.*", "network.*", "services.*"];
+        let families = ["log.*", "machine.*", "network.*", "services.*", "time.*"];
         let method = text
             .strip_prefix("io.orlop.")
             .unwrap_or(text)

@@ -18,6 +18,7 @@ mod method;
 #[cfg(feature = "server")]
 pub mod server;
 mod service_info;
+mod time_adjustment;
 pub mod varlink;
 #[cfg(feature = "verbs")]
 pub mod verbs;
@@ -32,6 +33,7 @@ pub use logs::{LogLine, LogMessage, LogStream, LogsCall, LogsRequest};
 pub use machine_info::{LinkAddress, MachineInfo};
 pub use method::Method;
 pub use service_info::{Exit, HealthInfo, PastExit, Port, ServiceInfo, State, Verdict};
+pub use time_adjustment::TimeAdjustment;
 
 /// Where a service finds the control socket, and where PID 1 listens for root.
 pub const CONTROL_SOCKET: &str = "/run/orlop/control.sock";

@@ -31,11 +31,13 @@ pub enum Method {
     Halt,
     /// An address from DHCP.
     Lease,
+    /// A correction of the clock.
+    Adjust,
 }
 
 impl Method {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::List,
         Self::Boot,
         Self::Start,
@@ -50,6 +52,7 @@ impl Method {
         Self::Reboot,
         Self::Halt,
         Self::Lease,
+        Self::Adjust,
     ];
 
     /// The full name, as in a call.
@@ -70,6 +73,7 @@ impl Method {
             Self::Reboot => "io.orlop.machine.Reboot",
             Self::Halt => "io.orlop.machine.Halt",
             Self::Lease => "io.orlop.network.Lease",
+            Self::Adjust => "io.orlop.time.Adjust",
         }
     }
 
@@ -91,6 +95,7 @@ impl Method {
             Self::Reboot => "machine.reboot",
             Self::Halt => "machine.halt",
             Self::Lease => "network.lease",
+            Self::Adjust => "time.adjust",
         }
     }
 

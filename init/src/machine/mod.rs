@@ -19,6 +19,7 @@ mod requests;
 mod screen;
 mod service_info;
 mod sources;
+mod time_adjust;
 mod wall_clock;
 
 use std::collections::BTreeMap;

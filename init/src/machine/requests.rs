@@ -19,6 +19,7 @@ use tokio::net::UnixListener;
 use super::Machine;
 use super::network_stage::keep_resolv_conf;
 use super::service_info::{broken_info, service_info};
+use super::time_adjust;
 use crate::boot::kernel_release;
 use crate::clock::boottime;
 use crate::logs::LogMessage;
@@ -167,6 +168,14 @@ impl Machine {
             Call::Reboot => self.end_by_call(reply, Shutdown::Reboot),
             Call::Halt => self.end_by_call(reply, Shutdown::Halt),
             Call::Lease(lease) => self.lease(lease, reply),
+            Call::Adjust(adjustment) => {
+                let adjusted = time_adjust::adjust(adjustment, self.shared.info.epoch);
+                reply.answer(adjusted.map(|()| Reply::Done {}).map_err(|error| {
+                    ControlError::InvalidParameter {
+                        parameter: chain(&error),
+                    }
+                }));
+            }
         }
     }
 

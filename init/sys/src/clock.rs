@@ -34,3 +34,48 @@ pub fn is_synchronised() -> bool {
     let answer = unsafe { libc::adjtimex(&raw mut state) };
     answer >= 0 && answer != libc::TIME_ERROR && state.status & libc::STA_UNSYNC == 0
 }
+
+/// What is to become of CLOCK_REALTIME, which is this many microseconds late, or early when negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Correction {
+    /// Little by little, by the kernel's phase-locked loop: half a second at the most.
+    Slew {
+        /// How late.
+        offset_us: i64,
+        /// The logarithm of the seconds until the next correction, which the loop is to be as slow as.
+        poll: u8,
+    },
+    /// At once.
+    Step {
+        /// How late.
+        offset_us: i64,
+    },
+}
+
+/// Corrects CLOCK_REALTIME; from then on the kernel holds it for synchronised, until nobody has for
+/// hours (adjtimex(2)).
+///
+/// # Errors
+/// The errno of adjtimex(2).
+pub fn correct(correction: Correction) -> Result<(), Errno> {
+    // SAFETY: timex is plain old data.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    state.modes = libc::ADJ_STATUS | libc::ADJ_MAXERROR | libc::ADJ_ESTERROR;
+    state.status = libc::STA_PLL;
+    match correction {
+        Correction::Slew { offset_us, poll } => {
+            state.modes |= libc::ADJ_OFFSET | libc::ADJ_TIMECONST;
+            state.offset = offset_us;
+            // Without ADJ_NANO the kernel adds 4. 2^16 s is the slowest that it knows.
+            state.constant = i64::from(poll.clamp(4, 16)) - 4;
+        }
+        Correction::Step { offset_us } => {
+            state.modes |= libc::ADJ_SETOFFSET;
+            state.time.tv_sec = offset_us.div_euclid(1_000_000);
+            state.time.tv_usec = offset_us.rem_euclid(1_000_000);
+        }
+    }
+    // SAFETY: `state` is a live, writable timex.
+    let answer = unsafe { libc::adjtimex(&raw mut state) };
+    Errno::result(answer).map(drop)
+}

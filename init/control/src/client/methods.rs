@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Client, ClientError};
 use crate::{
     BootTimes, ExecMessage, ExecRequest, Exit, Lease, LogLine, LogsRequest, MachineInfo, Method,
-    ServiceInfo,
+    ServiceInfo, TimeAdjustment,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -143,6 +143,15 @@ impl<S: Read + Write> Client<S> {
             Some(message) => Ok(Executing::Message(message)),
             None => super::reply(&message).map(|(exit, _continues)| Executing::Ended(exit)),
         }
+    }
+
+    /// Asks PID 1 to set the clock right; returns when it has, or does so little by little.
+    ///
+    /// # Errors
+    /// As [`Client::call`]; `InvalidParameter` when PID 1 does not believe it.
+    pub fn adjust(&mut self, adjustment: TimeAdjustment) -> Result<(), ClientError> {
+        let Nothing {} = self.call(Method::Adjust.name(), &adjustment)?;
+        Ok(())
     }
 
     /// Reads what services wrote, until the end or until `each` breaks. The connection is of no use

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// Name and description of every interface.
-pub const INTERFACES: [(&str, &str); 5] = [
+pub const INTERFACES: [(&str, &str); 6] = [
     (
         "org.varlink.service",
         include_str!("org.varlink.service.varlink"),
@@ -15,6 +15,7 @@ pub const INTERFACES: [(&str, &str); 5] = [
     ),
     ("io.orlop.machine", include_str!("io.orlop.machine.varlink")),
     ("io.orlop.network", include_str!("io.orlop.network.varlink")),
+    ("io.orlop.time", include_str!("io.orlop.time.varlink")),
 ];
 
 /// The reply of `GetInfo`.

@@ -7,7 +7,9 @@ use orlop_config::Signal;
 use serde::Serialize;
 
 use super::{Caller, Responder};
-use crate::{BootTimes, ControlError, ExecRequest, Lease, LogsCall, MachineInfo, ServiceInfo};
+use crate::{
+    BootTimes, ControlError, ExecRequest, Lease, LogsCall, MachineInfo, ServiceInfo, TimeAdjustment,
+};
 
 /// A checked call. Names are as the caller wrote them: whether there is such a service is the
 /// loop's to say.
@@ -56,6 +58,8 @@ pub enum Call {
     Halt,
     /// Answer [`Reply::Done`] when the lease is configured.
     Lease(Lease),
+    /// Answer [`Reply::Done`] when the clock is set, or is being set.
+    Adjust(TimeAdjustment),
 }
 
 /// One call with the way to answer it.

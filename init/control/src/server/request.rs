@@ -96,6 +96,7 @@ fn request(envelope: &CallEnvelope<'_>, access: &Access) -> Result<Request, Cont
         Method::Reboot => nothing(parameters, Call::Reboot)?,
         Method::Halt => nothing(parameters, Call::Halt)?,
         Method::Lease => Call::Lease(read(parameters)?),
+        Method::Adjust => Call::Adjust(read(parameters)?),
     }))
 }
 
