@@ -1,10 +1,6 @@
 //! A machine whose clock is hours off: `ntp`, without a capability, has PID 1 set it right, by the
 //! words of Debian's chrony; a liar changes nothing. Then Debian's chrony instead of `ntp`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -107,13 +107,13 @@ fn unix_us(timestamp: u64) -> i64 {
     let [a, b, c, d, fraction @ ..] = timestamp.to_be_bytes();
     let seconds = i64::from(u32::from_be_bytes([a, b, c, d]));
     let era = if a & 0x80 == 0 { ERA } else { 0 };
-    let micros = u64::from(u32::from_be_bytes(fraction)) * 1_000_000 >> 32;
+    let micros = (u64::from(u32::from_be_bytes(fraction)) * 1_000_000) >> 32;
     (seconds + era - NTP_TO_UNIX) * 1_000_000 + i64::try_from(micros).unwrap_or_default()
 }
 
 /// 16 bits of seconds, 16 of their fraction, as microseconds.
 fn short_us(short: u32) -> i64 {
-    i64::from(short) * 1_000_000 >> 16
+    (i64::from(short) * 1_000_000) >> 16
 }
 
 #[cfg(test)]
