@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::VolumeName;
+use crate::{DiskName, VolumeName};
 
 /// `system.toml`, every default applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Machine {
     pub kernel: Kernel,
     /// `[network]`.
     pub network: NetworkConfig,
+    /// `[storage] state`: the disk of state; the one that `orlop run` gives when not written.
+    pub state: Option<DiskName>,
     /// `[access]`.
     pub access: Access,
     /// `[watchdog]`; none without its `timeout`.
@@ -110,6 +112,7 @@ impl Default for Machine {
                 pool: (Ipv4Addr::new(172, 29, 0, 0), 16),
                 links: BTreeMap::new(),
             },
+            state: None,
             access: Access::default(),
             watchdog: None,
             sysctls: BTreeMap::new(),

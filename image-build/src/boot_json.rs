@@ -13,6 +13,9 @@ pub struct BootJson<'a> {
     pub epoch: u64,
     /// `shell` or `off`: whether an emergency may give a shell.
     pub console: &'a str,
+    /// The disk of state when `system.toml` names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
     /// As in `build.json`.
     pub min_memory_mib: u64,
     /// Load order of each batch.

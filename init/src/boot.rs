@@ -44,7 +44,7 @@ pub async fn boot() -> ! {
     let (info, ()) = tokio::join!(modules, prepare(&report));
     emergency::allow_shell(info.console != "off");
     require_memory(&report, &info);
-    let devices = stage(&report, Stage::Devices, devices::run()).await;
+    let devices = stage(&report, Stage::Devices, devices::run(&reaper, &info)).await;
     let storage = stage(&report, Stage::Storage, storage::run(&reaper, &devices)).await;
     let root = Path::new(NEW_ROOT);
     stage(&report, Stage::SwitchRoot, async { switch_root::run(root) }).await;

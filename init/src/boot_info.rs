@@ -15,6 +15,9 @@ pub struct BootInfo {
     pub epoch: u64,
     /// `[access] console` as it was at build: what an emergency before `load_config` may do.
     pub console: String,
+    /// `[storage] state` as it was at build.
+    #[serde(default)]
+    pub state: Option<String>,
     /// Below this the machine does not hold its services in memory.
     pub min_memory_mib: u64,
     /// Kernel modules in load order.

@@ -108,6 +108,12 @@ pub(super) const PORT: Form = form(
 );
 /// The name of a kernel module.
 pub(super) const MODULE: Form = form("module", "modules", "^[A-Za-z0-9_-]{1,55}$");
+/// A disk, as fstab(5) names it.
+pub(super) const DISK: Form = form(
+    "`LABEL=…`, `UUID=…` or `/dev/…`",
+    "disks",
+    "^((LABEL|UUID)=.+|/dev/[A-Za-z0-9]+|/dev/disk/by-(label|uuid)/.+)$",
+);
 /// A device node.
 pub(super) const DEVICE_NODE: Form = form("path below `/dev`", "paths below `/dev`", "^/");
 /// An entry of `devices`.

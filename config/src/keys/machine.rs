@@ -25,6 +25,13 @@ pub(super) const SYSTEM: Table = table!(&[
         "[network]",
     ),
     key(
+        "storage",
+        Shape::Table(Section::Storage),
+        "–",
+        "See `[storage]` below.",
+        "[storage]"
+    ),
+    key(
         "access",
         Shape::Table(Section::Access),
         "–",
@@ -187,6 +194,14 @@ pub(super) const LINK: Table = table!(&[
         "mtu = 1500",
     ),
 ]);
+
+pub(super) const STORAGE: Table = table!(&[key(
+    "state",
+    Shape::Text(&form::DISK),
+    "the disk that `orlop run` makes",
+    "The disk that volumes, logs and all other state are kept on: an ext4 file system, by label, UUID or the kernel's name.",
+    "state = \"LABEL=orlop-state\"",
+)]);
 
 pub(super) const ACCESS: Table = table!(&[key(
     "console",

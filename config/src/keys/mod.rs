@@ -154,6 +154,8 @@ pub enum Section {
     Network,
     /// `[network.links.<name>]`.
     Link,
+    /// `[storage]`.
+    Storage,
     /// `[access]`.
     Access,
     /// `[watchdog]`.
@@ -164,7 +166,7 @@ pub enum Section {
 
 impl Section {
     /// Every section, in the order of the reference page.
-    pub const ALL: [Section; 16] = [
+    pub const ALL: [Section; 17] = [
         Section::Service,
         Section::Build,
         Section::BuildUser,
@@ -178,6 +180,7 @@ impl Section {
         Section::Kernel,
         Section::Network,
         Section::Link,
+        Section::Storage,
         Section::Access,
         Section::Watchdog,
         Section::Volume,
@@ -200,6 +203,7 @@ impl Section {
             Section::Kernel => "[kernel]",
             Section::Network => "[network]",
             Section::Link => "[network.links.<name>]",
+            Section::Storage => "[storage]",
             Section::Access => "[access]",
             Section::Watchdog => "[watchdog]",
             Section::Volume => "[volumes.<name>]",
@@ -233,6 +237,7 @@ impl Section {
             Section::Kernel => machine::KERNEL,
             Section::Network => machine::NETWORK,
             Section::Link => machine::LINK,
+            Section::Storage => machine::STORAGE,
             Section::Access => machine::ACCESS,
             Section::Watchdog => machine::WATCHDOG,
             Section::Volume => machine::VOLUME,
@@ -306,6 +311,8 @@ const ALSO_KNOWN_AS: &[(&str, &str)] = &[
     ("name", "hostname"),
     ("packages", "debian"),
     ("nameservers", "dns"),
+    ("disk", "storage"),
+    ("state_disk", "state"),
     ("address", "addresses"),
 ];
 
@@ -335,6 +342,7 @@ pub(crate) fn belongs_to_the_file(section: Section, name: &str) -> bool {
         Section::Kernel
         | Section::Network
         | Section::Link
+        | Section::Storage
         | Section::Access
         | Section::Watchdog
         | Section::Volume => Section::System,

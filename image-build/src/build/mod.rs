@@ -113,6 +113,7 @@ fn make(
         kernel_release: &kernel.release,
         epoch: kernel.epoch,
         console: boot_json::console(machine.access.console),
+        state: machine.state.as_ref().map(ToString::to_string),
         min_memory_mib,
         modules: boot_json::Batches {
             boot: batch(0),

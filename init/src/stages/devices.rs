@@ -2,7 +2,8 @@
 //!
 //! `orlop run` gives its virtio disks the serials `orlop-system` and `orlop-state`. The system may
 //! also be a file in the initramfs. The drivers were loaded in the stage before, and a disk that is
-//! there is found at the first look; otherwise the kernel's uevents are waited for, bounded.
+//! there is found at the first look; otherwise the kernel's uevents are waited for, bounded. A state
+//! disk that `system.toml` names is found by `state_disk`.
 
 use std::fs;
 use std::io;
@@ -10,13 +11,16 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use orlop_config::DiskName;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use crate::watched::watch;
-
+use super::state_disk;
+use crate::boot_info::BootInfo;
 use crate::clock::boottime;
+use crate::reaper::Reaper;
 use crate::stage::{Done, Fatal};
+use crate::watched::watch;
 
 /// The system as a file in the initramfs.
 pub const INITRAMFS_SYSTEM: &str = "/system.erofs";
@@ -38,20 +42,36 @@ pub enum SystemSource {
 pub struct Devices {
     /// The system.
     pub system: SystemSource,
-    /// The state disk, if there is one.
-    pub state: Option<PathBuf>,
+    /// The state disk, or why there is none, one fragment.
+    pub state: Result<PathBuf, String>,
 }
 
-/// Looks for the devices, waiting for the system's at most ten seconds.
+/// Looks for the devices, waiting for the system's at most ten seconds, and for a state disk that is
+/// named at most ten more.
 ///
 /// # Errors
 /// When no device and no file holds the system: names what was looked for and what is there.
-pub async fn run() -> Result<Done<Devices>, Fatal> {
+pub async fn run(reaper: &Reaper, info: &BootInfo) -> Result<Done<Devices>, Fatal> {
+    let mut done = find_system().await?;
+    if let Some(text) = &info.state {
+        let named = match DiskName::parse(text) {
+            Ok(name) => state_disk::find(reaper, &name).await,
+            Err(what) => Err(format!("the state disk {text:?} of boot.json {what}")),
+        };
+        done.value.state = named.map(|mut found| {
+            done.degraded.append(&mut found.degraded);
+            found.value
+        });
+    }
+    Ok(done)
+}
+
+async fn find_system() -> Result<Done<Devices>, Fatal> {
     let file = Path::new(INITRAMFS_SYSTEM);
     if file.exists() {
         return Ok(Done::from(Devices {
             system: SystemSource::File(file.to_owned()),
-            state: find(STATE_SERIAL, &disks()),
+            state: find_state(&disks()),
         }));
     }
     if let Some(devices) = choose(&disks()) {
@@ -84,8 +104,13 @@ pub async fn run() -> Result<Done<Devices>, Fatal> {
 fn choose(found: &[Disk]) -> Option<Devices> {
     Some(Devices {
         system: SystemSource::Disk(find(SYSTEM_SERIAL, found)?),
-        state: find(STATE_SERIAL, found),
+        state: find_state(found),
     })
+}
+
+/// The state disk of `orlop run`.
+fn find_state(found: &[Disk]) -> Result<PathBuf, String> {
+    find(STATE_SERIAL, found).ok_or_else(|| "no state disk".to_owned())
 }
 
 /// Waits for the next uevent; for ever without a socket.

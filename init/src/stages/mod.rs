@@ -5,5 +5,6 @@ pub mod early_mounts;
 pub mod identity;
 pub mod kernel_modules;
 pub mod load_config;
+mod state_disk;
 pub mod storage;
 pub mod switch_root;

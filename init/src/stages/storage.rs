@@ -56,9 +56,9 @@ pub async fn run(reaper: &Reaper, devices: &Devices) -> Result<Done<Storage>, Fa
     drop(held);
     let state = Path::new(NEW_ROOT).join("state");
     let persistent = match &devices.state {
-        Some(disk) => mount_state(reaper, disk, &state, &mut degraded).await,
-        None => {
-            degraded.push("no state disk: volumes and logs are lost at power-off".to_owned());
+        Ok(disk) => mount_state(reaper, disk, &state, &mut degraded).await,
+        Err(why) => {
+            degraded.push(format!("{why}: volumes and logs are lost at power-off"));
             false
         }
     };

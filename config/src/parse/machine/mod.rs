@@ -2,6 +2,7 @@
 
 mod kernel;
 mod network;
+mod storage;
 mod watchdog;
 
 pub(in crate::parse) use kernel::{package, suite};
@@ -40,6 +41,9 @@ pub(crate) fn parse_machine(findings: &mut Findings<'_>) -> MachineDraft {
     if let Some(node) = fields.get("network") {
         network::network(node, &mut machine.network, findings);
     }
+    machine.state = fields
+        .get("storage")
+        .and_then(|n| storage::state(n, findings));
     if let Some(access) = fields.get("access").and_then(|n| access(n, findings)) {
         machine.access = access;
     }

@@ -1,0 +1,91 @@
+//! What an ext4 says of itself: its label and its UUID. Pure but for the one read.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use orlop_config::DiskName;
+
+/// Where the superblock is, and as much of it as is looked at (fs/ext4/ext4.h, `ext4_super_block`).
+const OFFSET: u64 = 1024;
+const LENGTH: usize = 0x88;
+const MAGIC: (usize, [u8; 2]) = (0x38, [0x53, 0xef]);
+const UUID: usize = 0x68;
+const LABEL: usize = 0x78;
+
+/// Whether the ext4 on a device is called so. Waits for the disk: for a forked child.
+///
+/// # Errors
+/// ENOENT when it is called otherwise or no ext4 is there; the errno of open(2) or pread(2).
+pub(super) fn is_called(device: &Path, name: &DiskName) -> Result<(), Errno> {
+    let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or_default());
+    let mut superblock = [0; LENGTH];
+    let file = File::open(device).map_err(errno)?;
+    file.read_exact_at(&mut superblock, OFFSET).map_err(errno)?;
+    match says(&superblock, name) {
+        true => Ok(()),
+        false => Err(Errno::ENOENT),
+    }
+}
+
+fn says(superblock: &[u8; LENGTH], name: &DiskName) -> bool {
+    let at = |offset: usize, length: usize| superblock.get(offset..offset + length);
+    let (magic, bytes) = MAGIC;
+    at(magic, bytes.len()) == Some(&bytes)
+        && match name {
+            DiskName::Uuid(uuid) => at(UUID, uuid.len()) == Some(uuid),
+            DiskName::Label(label) => {
+                let mut padded = label.as_bytes().to_vec();
+                padded.resize(16, 0);
+                at(LABEL, padded.len()) == Some(&padded)
+            }
+            DiskName::Node(_) => false,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn label_and_uuid_are_read_as_mke2fs_writes_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("disk");
+        File::create(&disk).unwrap().set_len(8 << 20).unwrap();
+        let uuid = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
+        let name = |text: &str| DiskName::parse(text).unwrap();
+        assert_eq!(is_called(&disk, &name("LABEL=data")), Err(Errno::ENOENT));
+        let made = Command::new("mke2fs")
+            .args(["-q", "-t", "ext4", "-L", "data", "-U", uuid])
+            .arg(&disk)
+            .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
+            .status();
+        assert!(made.unwrap().success());
+        for right in ["LABEL=data", &format!("UUID={uuid}")] {
+            assert_eq!(is_called(&disk, &name(right)), Ok(()), "{right}");
+        }
+        for wrong in [
+            "LABEL=dat",
+            "LABEL=data2",
+            "UUID=0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f8",
+        ] {
+            assert_eq!(
+                is_called(&disk, &name(wrong)),
+                Err(Errno::ENOENT),
+                "{wrong}"
+            );
+        }
+        let absent = folder.path().join("absent");
+        assert_eq!(is_called(&absent, &name("LABEL=data")), Err(Errno::ENOENT));
+    }
+
+    #[test]
+    fn a_disk_that_is_too_short_is_no_match() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("disk");
+        File::create(&disk).unwrap().set_len(1100).unwrap();
+        assert!(is_called(&disk, &DiskName::Label("x".to_owned())).is_err());
+    }
+}
