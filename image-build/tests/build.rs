@@ -130,6 +130,7 @@ fn an_image_holds_packages_programs_files_users_and_targets() {
     for target in ["etc/hostname", "etc/resolv.conf"] {
         assert_eq!(text(target), "", "{target}");
     }
+    assert_eq!(text("etc/host.conf"), "multi on\n");
     assert!(text("etc/hosts").starts_with("127.0.0.1 localhost\n"));
     assert!(!image.join("usr/share/man").exists());
     assert!(

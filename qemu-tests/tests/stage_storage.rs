@@ -14,7 +14,7 @@ const UUID: &str = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
 /// A machine with one more disk, an ext4 labelled `data`, that says where it keeps state.
 fn with_disk(state: &str) -> Result<MachineBuilder> {
     let keeps = "echo kept >/data/word; sync; echo told; exec /bin/busybox sleep 1000000";
-    let system = format!("[storage]\nstate = \"{state}\"\n[volumes.data]\n");
+    let system = format!("[storage]\nstate = \"{state}\"\n[volumes.data]\n[volumes.logs]\n");
     let machine = MachineBuilder::with(&["log", "gateway"])?
         .file("system.toml", &system)
         .shell_service("keeps", keeps, "volumes = [\"data:/data\"]\n");

@@ -79,8 +79,13 @@ pub fn build(
         .with_context(|| format!("image {}: users", recipe.name))?;
     tree.insert("etc/passwd", file(passwd.passwd_text(), 0o644))?;
     tree.insert("etc/group", file(passwd.group_text(), 0o644))?;
-    if tree.follow("etc/nsswitch.conf").is_none() {
-        tree.insert("etc/nsswitch.conf", file(NSSWITCH.to_owned(), 0o644))?;
+    for (path, text) in [
+        ("etc/nsswitch.conf", NSSWITCH),
+        ("etc/host.conf", HOST_CONF),
+    ] {
+        if tree.follow(path).is_none() {
+            tree.insert(path, file(text.to_owned(), 0o644))?;
+        }
     }
     for name in &build.programs {
         tree.insert(
@@ -108,6 +113,9 @@ pub fn build(
 /// glibc reads this; there is no other source of names in a container.
 const NSSWITCH: &str = "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n\
                         networks: files\nprotocols: files\nservices: files\n";
+
+/// Debian's own: without it glibc finds but the first instance of a scaled service in `/etc/hosts`.
+const HOST_CONF: &str = "multi on\n";
 
 /// Directories and links that are there before any package.
 fn skeleton() -> Result<Tree> {

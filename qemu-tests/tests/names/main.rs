@@ -1,6 +1,7 @@
 //! Names: services find each other, the machine and what their manifests say by `/etc/hosts`, and the
 //! resolvers of the lease in `/etc/resolv.conf`.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::LazyLock;
@@ -9,19 +10,25 @@ use anyhow::{Context as _, Result, ensure};
 use orlop_qemu_tests::{MachineBuilder, Shared, Vm, curl};
 use serde_json::{Value, json};
 
-/// Answers with what the C libraries find of a name, and with the page that is there.
-const LOOK: &str = r#"#!/bin/busybox sh
+/// Answers with what the C libraries find of a name.
+const FIND: &str = r#"#!/bin/busybox sh
 printf 'Content-Type: text/plain\r\n\r\n'
 name=$QUERY_STRING
 echo "glibc: $(/usr/bin/getent ahostsv4 $name | awk '$2 == "STREAM" { print $1 }' | xargs)"
 echo "musl: $(/bin/lookup $name)"
-echo "page: $(wget -q -O - -T 10 http://$name:80/)"
+"#;
+
+/// Answers with the page that is there.
+const FETCH: &str = r#"#!/bin/busybox sh
+printf 'Content-Type: text/plain\r\n\r\n'
+exec wget -q -O - http://$QUERY_STRING/
 "#;
 
 /// Tells its own name.
 const PAGE: &str =
     "mkdir /tmp/w; hostname >/tmp/w/index.html; exec /bin/busybox httpd -f -p 80 -h /tmp/w";
-const ANSWERS: &str = "readiness = \"healthy\"\nhealthcheck = { tcp = 80, start_interval = \"1s\", start_period = \"100s\" }\n";
+/// A shell's child as process 1 hears no SIGTERM.
+const ANSWERS: &str = "stop_signal = \"SIGKILL\"\nreadiness = \"healthy\"\nhealthcheck = { tcp = 80, start_interval = \"1s\", start_period = \"100s\" }\n";
 
 const STAY: &str = "echo told; exec /bin/busybox sleep 1000000";
 
@@ -55,11 +62,11 @@ fn boot() -> Result<Vm> {
     let look = format!(
         "command = [\"/bin/busybox\", \"httpd\", \"-f\", \"-p\", \"80\", \"-h\", \"/www\"]\n\
          ports = [\"8081:80\"]\n{ANSWERS}\n[build]\ndebian = [\"busybox-static\", \"libc-bin\"]\n\
-         files = {{ \"look\" = \"/www/cgi-bin/look\", \"lookup\" = \"/bin/lookup\" }}\n"
+         files = {{ \"cgi-bin\" = \"/www/cgi-bin\", \"lookup\" = \"/bin/lookup\" }}\n"
     );
     let says = |more: &str| format!("cat /etc/hosts; cat /etc/resolv.conf; {more}; {STAY}");
     let extra = says(
-        "echo \"domain: $(cat /proc/sys/kernel/domainname)\"; wget -q -O - http://machine:8081/cgi-bin/look?api",
+        "echo \"domain: $(cat /proc/sys/kernel/domainname)\"; wget -q -O - http://machine:8081/cgi-bin/fetch?api",
     );
     let hosted = says("wget -q -O - http://api/");
     let admin = "grep Cap /proc/self/status
@@ -69,7 +76,8 @@ fn boot() -> Result<Vm> {
         echo evil >>/etc/hosts; rm /etc/hosts; tail -n 1 /proc/mounts; cat /etc/hosts";
     let machine = MachineBuilder::with(&["dhcp", "log", "gateway"])?
         .service("look", &look)
-        .file("services/look/look", LOOK)
+        .file("services/look/cgi-bin/find", FIND)
+        .file("services/look/cgi-bin/fetch", FETCH)
         .shell_service("api", PAGE, ANSWERS)
         .shell_service("app", PAGE, &format!("scale = 2\n{ANSWERS}"))
         .shell_service(
@@ -98,23 +106,32 @@ fn boot() -> Result<Vm> {
         .shell_service("admin", &format!("{admin}\n{STAY}"), "cap_add = [\"SYS_ADMIN\"]\n")
         .arguments(&SECOND_CARD);
     compile_lookup(&machine.path("services/look/lookup"))?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(machine.path("services/look/look"), mode)?;
+    for script in ["find", "fetch"] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        let path = machine.path("services/look/cgi-bin").join(script);
+        std::fs::set_permissions(path, mode)?;
+    }
     machine.boot()
 }
 
 static MACHINE: LazyLock<Shared> = LazyLock::new(|| Shared::new(boot()));
 
-/// What `look` finds of a name: by glibc, by musl, and the page.
-fn look(vm: &Vm, name: &str) -> Result<[String; 3]> {
-    let said = curl(vm.forward(8081)?, &format!("/cgi-bin/look?{name}"))?;
+/// What `look` finds of a name: by glibc and by musl.
+fn find(vm: &Vm, name: &str) -> Result<[String; 2]> {
+    let said = curl(vm.forward(8081)?, &format!("/cgi-bin/find?{name}"))?;
     let of = |word: &str| {
         let mut lines = said.lines();
         let found = lines.find_map(|line| line.strip_prefix(word));
         let found = found.with_context(|| format!("{word} in {said}"))?;
         Ok::<_, anyhow::Error>(found.trim().to_owned())
     };
-    Ok([of("glibc:")?, of("musl:")?, of("page:")?])
+    Ok([of("glibc:")?, of("musl:")?])
+}
+
+/// Who answers `look` at a name.
+fn fetch(vm: &Vm, name: &str) -> Result<String> {
+    let page = curl(vm.forward(8081)?, &format!("/cgi-bin/fetch?{name}"))?;
+    Ok(page.trim().to_owned())
 }
 
 fn address(vm: &Vm, service: &str) -> Result<String> {
@@ -133,44 +150,42 @@ fn told(vm: &Vm, service: &str) -> Result<Vec<String>> {
 #[test]
 fn a_service_is_found_by_its_name_also_after_restarts_and_while_it_is_away() {
     let vm = MACHINE.hold_booted().unwrap();
-    let [glibc, musl, page] = look(&vm, "api").unwrap();
-    assert_eq!((page.as_str(), &glibc), ("api", &musl));
-    assert_eq!(glibc, address(&vm, "api").unwrap());
+    let api = address(&vm, "api").unwrap();
+    let found = || find(&vm, "api").unwrap();
+    assert_eq!(found(), [&*api, &*api]);
+    assert_eq!(fetch(&vm, "api").unwrap(), "api");
 
     let mark = vm.mark();
     vm.orlop(&["restart", "api"]).unwrap();
     vm.wait_service_after(mark, "api", "up").unwrap();
-    assert_eq!(look(&vm, "api").unwrap(), [&*glibc, &*glibc, "api"]);
+    assert_eq!(found(), [&*api, &*api]);
+    assert_eq!(fetch(&vm, "api").unwrap(), "api");
 
     // Its network is gone, its name and address are kept for it.
     vm.orlop(&["stop", "api"]).unwrap();
-    let [away, ..] = look(&vm, "api").unwrap();
-    assert_eq!(away, glibc);
+    assert_eq!(found(), [&*api, &*api]);
     let mark = vm.mark();
     vm.orlop(&["start", "api"]).unwrap();
     vm.wait_service_after(mark, "api", "up").unwrap();
-    assert_eq!(look(&vm, "api").unwrap(), [&*glibc, &*glibc, "api"]);
-    assert_eq!(address(&vm, "api").unwrap(), glibc);
+    assert_eq!(found(), [&*api, &*api]);
+    assert_eq!(fetch(&vm, "api").unwrap(), "api");
+    assert_eq!(address(&vm, "api").unwrap(), api);
 }
 
 #[test]
 fn an_instance_is_found_by_its_own_name_and_all_by_the_common_one() {
     let vm = MACHINE.hold_booted().unwrap();
-    let (one, two) = (
-        address(&vm, "app-1").unwrap(),
-        address(&vm, "app-2").unwrap(),
-    );
-    assert_eq!(look(&vm, "app-1").unwrap(), [&*one, &*one, "app-1"]);
-    assert_eq!(look(&vm, "app-2").unwrap(), [&*two, &*two, "app-2"]);
-    let [glibc, musl, page] = look(&vm, "app").unwrap();
-    for found in [glibc, musl] {
-        let mut found: Vec<&str> = found.split(' ').collect();
-        let mut both = [&*one, &*two];
-        found.sort_unstable();
-        both.sort_unstable();
-        assert_eq!(found, both);
+    let both = ["app-1", "app-2"].map(|name| {
+        let own = address(&vm, name).unwrap();
+        assert_eq!(find(&vm, name).unwrap(), [&*own, &*own]);
+        assert_eq!(fetch(&vm, name).unwrap(), name);
+        own
+    });
+    for found in find(&vm, "app").unwrap() {
+        let found: BTreeSet<&str> = found.split(' ').collect();
+        assert_eq!(found, both.iter().map(String::as_str).collect());
     }
-    assert!(page.starts_with("app-"), "{page}");
+    assert!(fetch(&vm, "app").unwrap().starts_with("app-"));
 }
 
 #[test]
@@ -179,7 +194,6 @@ fn what_the_manifest_says_is_in_both_files() {
     let told = told(&vm, "extra").unwrap();
     let own = format!("{} www.example.org www", address(&vm, "extra").unwrap());
     let api = format!("{} api", address(&vm, "api").unwrap());
-    let page = format!("glibc: {}", address(&vm, "api").unwrap());
     for line in [
         "127.0.0.1 localhost",
         "::1 localhost ip6-localhost ip6-loopback",
@@ -192,8 +206,7 @@ fn what_the_manifest_says_is_in_both_files() {
         "options ndots:2",
         "domain: example.org",
         // Through the machine, at its published port.
-        &page,
-        "page: api",
+        "api",
     ] {
         assert!(told.iter().any(|told| told == line), "{line} in {told:#?}");
     }
@@ -202,7 +215,7 @@ fn what_the_manifest_says_is_in_both_files() {
         "{told:#?}"
     );
     // And by the others.
-    let [glibc, ..] = look(&vm, "www.example.org").unwrap();
+    let [glibc, _] = find(&vm, "www.example.org").unwrap();
     assert_eq!(glibc, address(&vm, "extra").unwrap());
 }
 
@@ -233,7 +246,7 @@ fn nobody_inside_writes_to_them() {
     assert!(!all.contains("it went") && !all.contains("evil\n"), "{all}");
     assert!(all.contains("127.0.0.1 localhost"), "{all}");
     // The file is the one that all others read.
-    let [glibc, ..] = look(&vm, "api").unwrap();
+    let [glibc, _] = find(&vm, "api").unwrap();
     assert_eq!(glibc, address(&vm, "api").unwrap());
 }
 
