@@ -97,12 +97,13 @@ impl ToMachine {
                 read => read.unwrap_or(0),
             };
             let bytes = buffer.get(..length).unwrap_or_default().to_vec();
+            // Before the machine can say that it has taken them.
+            *self.untaken.lock().unwrap_or_else(PoisonError::into_inner) += length;
             self.send(&ExecMessage::Stdin(Base64(bytes)))?;
             if length == 0 {
                 return Ok(());
             }
-            let mut untaken = self.untaken.lock().unwrap_or_else(PoisonError::into_inner);
-            *untaken += length;
+            let untaken = self.untaken.lock().unwrap_or_else(PoisonError::into_inner);
             let full = |untaken: &mut usize| *untaken + PIECE > WINDOW;
             drop(self.taken.wait_while(untaken, full));
         }

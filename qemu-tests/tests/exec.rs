@@ -100,7 +100,7 @@ fn status_streams_and_options_come_through() {
         &vm,
         &[&options[..], &["busybox", "sh", "-c", &look]].concat(),
     );
-    assert_eq!(all(&other), (0, "me a=b\n/tmp\n7\n8\n/\n", ""));
+    assert_eq!(all(&other), (0, "me a=b\n/tmp\n4242\n8\n/\n", ""));
     let nobody = exec(&vm, &["-u", "nosuch", "web", "busybox", "true"]);
     assert_eq!(nobody.status, 126);
     assert!(
