@@ -16,6 +16,7 @@ mod naming;
 mod nearest;
 mod parse;
 mod reference;
+mod resources;
 mod scalar;
 mod service;
 mod supervision;
@@ -23,7 +24,7 @@ mod tree;
 mod value;
 
 pub use audit::{Allowance, Reach, audit};
-pub use check::{Checked, Content, MOST_SERVICES, Sources, check};
+pub use check::{Checked, Content, FolderFiles, MOST_SERVICES, Sources, check};
 pub use cron::Cron;
 pub use diagnostic::{Diagnostic, Severity, SourceFile};
 pub use disk::DiskName;
@@ -31,11 +32,12 @@ pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkCon
 pub use naming::{ExtraHost, HostAddress, Resolver};
 pub use nearest::nearest;
 pub use reference::reference_markdown;
+pub use resources::{IoLimit, Resources, Ulimit};
 pub use scalar::decode_base64;
 pub use service::{
-    Build, BuildUser, Condition, Dependency, DeviceGrant, Isolation, NetworkMode, Propagate,
-    PublishedPort, RestartPolicy, Service, TmpfsMount, UserSpec, UsernsMode, VolumeMount,
-    VolumeSource,
+    Build, BuildUser, Condition, Dependency, DeviceGrant, HostNamespaces, Isolation, NetworkMode,
+    Propagate, PublishedPort, RestartPolicy, Service, TmpfsMount, UserSpec, UsernsMode,
+    VolumeMount, VolumeSource,
 };
 pub use supervision::{
     EndStatus, HealthCheck, HealthTest, Kind, MachineAction, Missed, Need, OnFailure, OnUnhealthy,

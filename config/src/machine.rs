@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{DiskName, VolumeName};
+use crate::{DiskName, Service, VolumeName};
 
 /// `system.toml`, every default applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct Machine {
     pub sysctls: BTreeMap<String, String>,
     /// `[volumes.<name>]`: declared volumes.
     pub volumes: BTreeSet<VolumeName>,
+    /// `profiles`: services of these are started at the boot, too.
+    pub profiles: Vec<String>,
 }
 
 /// `[kernel]`.
@@ -95,6 +97,14 @@ pub enum ConsoleAccess {
     Off,
 }
 
+impl Machine {
+    /// Whether a service's `profiles` let it be started at the boot.
+    pub(crate) fn starts(&self, service: &Service) -> bool {
+        let mut profiles = service.profiles.iter();
+        service.profiles.is_empty() || profiles.any(|name| self.profiles.contains(name))
+    }
+}
+
 impl Default for Machine {
     fn default() -> Self {
         Self {
@@ -117,6 +127,7 @@ impl Default for Machine {
             watchdog: None,
             sysctls: BTreeMap::new(),
             volumes: BTreeSet::new(),
+            profiles: Vec::new(),
         }
     }
 }

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{
-    Capability, ExtraHost, Grant, ImageName, Protocol, Resolver, ServiceName, Signal, Supervision,
-    VolumeName,
+    Capability, ExtraHost, Grant, ImageName, Protocol, Resolver, Resources, ServiceName, Signal,
+    Supervision, Ulimit, VolumeName,
 };
 
 /// One service, every default applied.
@@ -25,7 +25,7 @@ pub struct Service {
     pub entrypoint: Vec<String>,
     /// `command`: follows `entrypoint`. At least one of the two is not empty.
     pub command: Vec<String>,
-    /// `environment`: a table, or a list of `KEY=value`. `PATH` and `HOME` are added at launch when absent.
+    /// `environment` over `env_file`. `PATH` and `HOME` are added at launch when absent.
     pub environment: BTreeMap<String, String>,
     /// `user`: who runs the main process inside; default root of the user namespace.
     pub user: UserSpec,
@@ -75,6 +75,27 @@ pub struct Service {
     pub init: bool,
     /// `isolation`.
     pub isolation: Isolation,
+    /// `group_add`: further groups of the main process, names or ids; names are looked up in the image.
+    pub group_add: Vec<String>,
+    /// `pid`, `ipc`, `uts`, `cgroup`.
+    pub host_namespaces: HostNamespaces,
+    /// `security_opt`: no program gains privileges by its file. Always, unless privileged.
+    pub no_new_privileges: bool,
+    /// `sysctls`: of its own network and IPC namespaces, by name.
+    pub sysctls: BTreeMap<String, String>,
+    /// `ulimits`, beside those that every service has.
+    pub ulimits: Vec<Ulimit>,
+    /// `shm_size`: bytes of `/dev/shm`; default 64 MiB.
+    pub shm_size: u64,
+    /// `oom_score_adj`: -1000 to 1000; by whether there is a `mem_limit` when absent.
+    pub oom_score_adj: Option<i16>,
+    /// `mem_reservation`, `memswap_limit`, `cpu_shares`, `cpuset`, `blkio_config`.
+    pub resources: Resources,
+    /// `labels`: for people and programs that read manifests.
+    pub labels: BTreeMap<String, String>,
+    /// `profiles`: it is started at the boot only when `system.toml` lists one of them, or when there
+    /// is none.
+    pub profiles: Vec<String>,
     /// `control`: the control methods that the service may call; a control socket appears at
     /// `/run/orlop/control.sock` in the container when this is not empty.
     pub control: Vec<Grant>,
@@ -277,6 +298,19 @@ pub enum RestartPolicy {
     OnAbort,
     /// `"on-watchdog"`: after the watchdog's verdict only.
     OnWatchdog,
+}
+
+/// Which of the machine's own namespaces a service is in; with the machine's user namespace only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HostNamespaces {
+    /// `pid = "host"`: it sees all processes.
+    pub pid: bool,
+    /// `ipc = "host"`: System V IPC and message queues.
+    pub ipc: bool,
+    /// `uts = "host"`: the host name.
+    pub uts: bool,
+    /// `cgroup = "host"`: it sees all cgroups.
+    pub cgroup: bool,
 }
 
 /// `isolation`: the names of the Kubernetes Pod Security Standards.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use orlop_config::{Checked, SourceFile, Sources, check};
+use orlop_config::{Checked, Content, FolderFiles, SourceFile, Sources, check};
 
 /// A machine in which a lone service finds what it may name.
 #[expect(clippy::unwrap_used, reason = "fixture names are UTF-8")]
@@ -18,6 +18,13 @@ fn around(case: &Path, text: &str) -> Sources {
     let name = case.file_stem().unwrap().to_str().unwrap();
     let mut sources = Sources {
         images: ["nginx", "redis"].map(str::to_owned).into(),
+        files: FolderFiles::new(|folder, path| match (folder, path.to_str()) {
+            ("web", Some("app.env")) => Content::Bytes(b"A=file\nB='b c' # d\n".to_vec()),
+            ("web", Some("raw.env")) => Content::Bytes(b"C=\"c\"\n".to_vec()),
+            ("web", Some("bad.env")) => Content::Bytes(b"A=1\nB\nC D=1\n".to_vec()),
+            ("web", Some("latin.env")) => Content::Bytes(b"A=\xe4\n".to_vec()),
+            _ => Content::Missing,
+        }),
         ..Sources::default()
     };
     if name.starts_with("system_") {

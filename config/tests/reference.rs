@@ -47,12 +47,19 @@ fn messages(section: Section, line: &str) -> Vec<String> {
         Section::Service | Section::System => line.to_owned(),
         Section::Build => format!("[build]\n{line}"),
         Section::BuildUser => format!("[build.users.app]\n{line}"),
+        Section::EnvFile => format!("[env_file]\n{line}"),
+        Section::Ulimit => format!("[ulimits.core]\n{line}"),
+        Section::Blkio => format!("[blkio_config]\n{line}"),
+        Section::BlkioDevice => format!("[[blkio_config.device_read_bps]]\n{line}"),
         Section::Dependency => format!("[depends_on.db]\n{line}"),
         Section::Healthcheck => format!("[healthcheck]\n{line}"),
         Section::StartLimit => format!("[start_limit]\n{line}"),
         Section::Schedule => format!("[schedule]\n{line}"),
         Section::Deploy => format!("[deploy]\n{line}"),
         Section::RestartPolicy => format!("[deploy.restart_policy]\n{line}"),
+        Section::Resources => format!("[deploy.resources]\n{line}"),
+        Section::ResourceLimits => format!("[deploy.resources.limits]\n{line}"),
+        Section::Reservations => format!("[deploy.resources.reservations]\n{line}"),
         Section::Kernel => format!("[kernel]\n{line}"),
         Section::Network => format!("[network]\n{line}"),
         Section::Link => format!("[network.links.eth0]\n{line}"),
@@ -141,7 +148,7 @@ fn every_example_is_accepted_as_it_is_shown() {
             let place = format!("{}: ", key.name);
             let about_it = |m: &String| {
                 let own = m.starts_with(&place) || m.contains(&format!(".{place}"));
-                own && !["no image", "no service", "not declared"]
+                own && !["no image", "no service", "not declared", "does not exist"]
                     .iter()
                     .any(|s| m.contains(s))
             };
@@ -152,6 +159,8 @@ fn every_example_is_accepted_as_it_is_shown() {
                 "expect" => "\nhttp = \":80/\"",
                 "on_failure" => "\nrestart = \"no\"",
                 "start_timeout" => "\nreadiness = \"notify\"",
+                "pid" | "ipc" | "uts" | "cgroup" => "\nuserns_mode = \"host\"",
+                "memswap_limit" => "\nmem_limit = \"512m\"",
                 _ => "",
             };
             let mut found = messages(section, &format!("{}{beside}", key.example));

@@ -60,6 +60,37 @@ pub(super) fn look(service: &Service, found: &mut Found<'_>) {
             "network_mode = \"bridge\", with `ports` for what is to be reached from outside",
         );
     }
+    for (shared, key, allows) in [
+        (
+            service.host_namespaces.pid,
+            "pid",
+            "it sees every process of the machine, and its root may signal and trace them",
+        ),
+        (
+            service.host_namespaces.ipc,
+            "ipc",
+            "it shares System V memory and message queues with the machine's other users of them",
+        ),
+        (
+            service.host_namespaces.uts,
+            "uts",
+            "with CAP_SYS_ADMIN it can rename the machine",
+        ),
+        (
+            service.host_namespaces.cgroup,
+            "cgroup",
+            "it sees the cgroups of all services, with what each of them uses",
+        ),
+    ] {
+        if shared {
+            found.add(
+                Reach::Machine,
+                format!("{key} = \"host\""),
+                allows,
+                format!("leave `{key}` out: a namespace of its own"),
+            );
+        }
+    }
     for device in &service.devices {
         let (source, target) = (device.source.display(), device.target.display());
         let (verb, permissions, stricter) = match (device.read, device.write) {

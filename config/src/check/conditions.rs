@@ -2,9 +2,10 @@
 
 use super::{Files, Said};
 use crate::tree::quoted;
-use crate::{Condition, Kind, RestartPolicy, Service};
+use crate::{Condition, Kind, Machine, RestartPolicy, Service};
 
-pub(super) fn check_conditions(files: &Files<'_>, said: &mut Said) {
+pub(super) fn check_conditions(files: &Files<'_>, machine: &Machine, said: &mut Said) {
+    let starts = |service: &Option<Service>| service.as_ref().is_some_and(|s| machine.starts(s));
     for (name, file) in files {
         for (needed, how, place) in &file.draft.depends_on {
             // Of a file with errors it is not known what is meant.
@@ -28,6 +29,15 @@ pub(super) fn check_conditions(files: &Files<'_>, said: &mut Said) {
                         "{shown} never completes, as it is started again after a success; write type = \"oneshot\" in services/{needed}/service.toml, or condition = \"service_started\" here"
                     ),
                 ),
+                _ if how.required && !machine.starts(other) && starts(&file.draft.service) => said
+                    .error(
+                        name,
+                        place,
+                        format!(
+                            "{shown} is not started at the boot, as system.toml lists none of its profiles; write profiles = [{}] there, or required = false here",
+                            quoted(other.profiles.first().map_or("", String::as_str))
+                        ),
+                    ),
                 _ => {}
             }
         }

@@ -17,7 +17,7 @@ use crate::parse::{Draft, MachineDraft, parse_machine, parse_service};
 use crate::tree::{Findings, Place, quoted};
 use crate::{ConsoleAccess, Diagnostic, Machine, Service, ServiceName, Severity};
 pub use room::MOST_SERVICES;
-pub use sources::{Content, Sources};
+pub use sources::{Content, FolderFiles, Sources};
 
 /// What the check found. A broken section of `system.toml` falls back to its defaults; a broken
 /// service is left out and named; the rest is good to run.
@@ -97,7 +97,7 @@ pub fn check(sources: &Sources) -> Checked {
             misnamed.push((folder.clone(), findings));
             continue;
         };
-        let draft = parse_service(&name, &mut findings);
+        let draft = parse_service(&name, &sources.files, &mut findings);
         files.insert(name, File { findings, draft });
     }
 
@@ -123,7 +123,7 @@ pub fn check(sources: &Sources) -> Checked {
     ports::check_ports(&mut files);
     let mut said = Said::default();
     replicas::check_names(&files, &known, &mut said);
-    conditions::check_conditions(&files, &mut said);
+    conditions::check_conditions(&files, &machine.machine, &mut said);
     terminals::check_terminals(&files, &mut said);
     rescue::check_rescues(&files, &mut said);
     said.tell(&mut files);
@@ -151,7 +151,8 @@ pub fn check(sources: &Sources) -> Checked {
             (Some(sentence), _) => {
                 broken.insert(name.to_string(), sentence);
             }
-            (None, Some(service)) => {
+            (None, Some(mut service)) => {
+                service.supervision.start_at_boot &= machine.machine.starts(&service);
                 services.insert(name.clone(), service);
             }
             (None, None) => {

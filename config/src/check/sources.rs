@@ -3,7 +3,10 @@
 //! say the same sentence.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
 use crate::{Diagnostic, Severity, SourceFile};
 
@@ -19,6 +22,36 @@ pub struct Sources {
     pub images: BTreeSet<String>,
     /// What could not be read: folder name (empty for `system.toml`) → finding.
     pub unreadable: BTreeMap<String, Diagnostic>,
+    /// How further files of a service's folder are read.
+    pub files: FolderFiles,
+}
+
+/// Reads a file of a service's folder that its manifest names: the folder, the path in it.
+type ReadFile = dyn Fn(&str, &Path) -> Content + Send + Sync;
+
+/// How the files are read that a manifest names, such as `env_file`: the reading is the caller's.
+#[derive(Clone, Default)]
+pub struct FolderFiles(Option<Arc<ReadFile>>);
+
+impl FolderFiles {
+    /// Files that this reads.
+    pub fn new(read: impl Fn(&str, &Path) -> Content + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(read)))
+    }
+
+    /// The file at a path in a service's folder.
+    pub(crate) fn read(&self, folder: &str, path: &Path) -> Content {
+        match &self.0 {
+            Some(read) => read(folder, path),
+            None => Content::Missing,
+        }
+    }
+}
+
+impl fmt::Debug for FolderFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FolderFiles").finish_non_exhaustive()
+    }
 }
 
 /// What reading a manifest's file came to.

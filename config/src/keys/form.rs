@@ -263,3 +263,61 @@ pub(super) const SYSCTL: Form = form(
     "sysctls",
     "^[A-Za-z0-9_-]+([./][A-Za-z0-9_-]+)+$",
 );
+/// A file of the service's folder.
+pub(super) const FILE: Form = form("file", "files", "^[^/]");
+/// A group of an image.
+pub(super) const GROUP: Form = form(
+    "group, name or id",
+    "groups, names or ids",
+    "^[A-Za-z0-9_][A-Za-z0-9_.-]*$",
+);
+/// A resource limit.
+pub(super) const ULIMIT: Form = Form {
+    one: "limit",
+    many: "limits",
+    pattern: "^[a-z]+$",
+    known: &[
+        "core",
+        "cpu",
+        "data",
+        "fsize",
+        "memlock",
+        "msgqueue",
+        "nice",
+        "nofile",
+        "nproc",
+        "rtprio",
+        "rttime",
+        "sigpending",
+        "stack",
+    ],
+};
+/// The name of a label.
+pub(super) const LABEL: Form = form("`name`", "labels", "");
+/// A label with its value.
+pub(super) const LABELLED: Form = form("`name=value`", "`name=value`", "=");
+/// A size in bytes, or none.
+pub(super) const SWAP: Form = form(
+    "size, -1 for no limit",
+    "sizes",
+    "^(-1|\\s*[0-9]+(\\.[0-9]+)?\\s*([bB]|[kKmMgGtT]([iI]?[bB])?)?\\s*)$",
+);
+/// CPUs by number.
+pub(super) const CPUSET: Form = form(
+    "text: numbers and ranges",
+    "CPUs",
+    "^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$",
+);
+/// An entry of `security_opt`.
+pub(super) const SECURITY: Form = Form {
+    one: "option",
+    many: "`no-new-privileges:true`, `seccomp=unconfined`",
+    pattern: "^(no-new-privileges([:=](true|false))?|(seccomp|systempaths)[:=]unconfined)$",
+    known: &["no-new-privileges:true", "seccomp=unconfined"],
+};
+/// A profile.
+pub(super) const PROFILE: Form = form("profile", "profiles", "");
+/// An entry of `expose`.
+pub(super) const EXPOSED: Form = form("port", "ports", "^[0-9]+(-[0-9]+)?(/(tcp|udp))?$");
+/// A device node of the machine.
+pub(super) const NODE: Form = form("device node", "device nodes", "^/+dev/");

@@ -59,6 +59,13 @@ pub(super) const SYSTEM: Table = table!(&[
         "The volumes that services may use, each `[volumes.<name>]`.",
         "[volumes.data]",
     ),
+    key(
+        "profiles",
+        Shape::List(&Shape::Text(&form::PROFILE)),
+        "empty",
+        "Services of these profiles are started at the boot, too.",
+        "profiles = [\"debug\"]",
+    ),
     refused(
         "services",
         "services are not written here; write each into a file of its own, services/<name>/service.toml",

@@ -3,6 +3,7 @@
 
 mod build;
 mod compose;
+mod container;
 mod form;
 mod machine;
 mod names;
@@ -66,13 +67,15 @@ use table;
 
 /// The rows of `service.toml`, by their files.
 const SERVICE: Table = table!({
-    const PARTS: [&[Row]; 4] = [
+    const PARTS: [&[Row]; 5] = [
         service::PROGRAM,
         names::NAMES,
+        container::CONTAINER,
         supervision::SUPERVISION,
         compose::OTHERS,
     ];
-    const COUNT: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len();
+    const COUNT: usize =
+        PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len();
     const JOINED: [Row; COUNT] = joined(&PARTS);
     &JOINED
 });
@@ -134,6 +137,14 @@ pub enum Section {
     Build,
     /// `build.users.<name>`.
     BuildUser,
+    /// An entry of `env_file`.
+    EnvFile,
+    /// `ulimits.<name>`.
+    Ulimit,
+    /// `blkio_config`.
+    Blkio,
+    /// `blkio_config.device_…`.
+    BlkioDevice,
     /// `depends_on.<name>`.
     Dependency,
     /// `healthcheck`.
@@ -146,6 +157,12 @@ pub enum Section {
     Deploy,
     /// `deploy.restart_policy`.
     RestartPolicy,
+    /// `deploy.resources`.
+    Resources,
+    /// `deploy.resources.limits`.
+    ResourceLimits,
+    /// `deploy.resources.reservations`.
+    Reservations,
     /// `system.toml` itself.
     System,
     /// `[kernel]`.
@@ -166,16 +183,23 @@ pub enum Section {
 
 impl Section {
     /// Every section, in the order of the reference page.
-    pub const ALL: [Section; 17] = [
+    pub const ALL: [Section; 24] = [
         Section::Service,
         Section::Build,
         Section::BuildUser,
+        Section::EnvFile,
+        Section::Ulimit,
+        Section::Blkio,
+        Section::BlkioDevice,
         Section::Dependency,
         Section::Healthcheck,
         Section::StartLimit,
         Section::Schedule,
         Section::Deploy,
         Section::RestartPolicy,
+        Section::Resources,
+        Section::ResourceLimits,
+        Section::Reservations,
         Section::System,
         Section::Kernel,
         Section::Network,
@@ -193,12 +217,19 @@ impl Section {
             Section::Service => "service.toml",
             Section::Build => "build",
             Section::BuildUser => "build.users.<name>",
+            Section::EnvFile => "env_file",
+            Section::Ulimit => "ulimits.<name>",
+            Section::Blkio => "blkio_config",
+            Section::BlkioDevice => "blkio_config.device_…",
             Section::Dependency => "depends_on.<name>",
             Section::Healthcheck => "healthcheck",
             Section::StartLimit => "start_limit",
             Section::Schedule => "schedule",
             Section::Deploy => "deploy",
             Section::RestartPolicy => "deploy.restart_policy",
+            Section::Resources => "deploy.resources",
+            Section::ResourceLimits => "deploy.resources.limits",
+            Section::Reservations => "deploy.resources.reservations",
             Section::System => "system.toml",
             Section::Kernel => "[kernel]",
             Section::Network => "[network]",
@@ -227,12 +258,19 @@ impl Section {
             Section::Service => SERVICE,
             Section::Build => build::BUILD,
             Section::BuildUser => build::BUILD_USER,
+            Section::EnvFile => container::ENV_FILE,
+            Section::Ulimit => container::ULIMIT,
+            Section::Blkio => container::BLKIO,
+            Section::BlkioDevice => container::BLKIO_DEVICE,
             Section::Dependency => supervision::DEPENDENCY,
             Section::Healthcheck => supervision::HEALTHCHECK,
             Section::StartLimit => supervision::START_LIMIT,
             Section::Schedule => supervision::SCHEDULE,
             Section::Deploy => supervision::DEPLOY,
             Section::RestartPolicy => supervision::RESTART_POLICY,
+            Section::Resources => container::RESOURCES,
+            Section::ResourceLimits => container::RESOURCE_LIMITS,
+            Section::Reservations => container::RESERVATIONS,
             Section::System => machine::SYSTEM,
             Section::Kernel => machine::KERNEL,
             Section::Network => machine::NETWORK,

@@ -369,6 +369,13 @@ pub(super) const DEPLOY: Table = table!(&[
         "The same as `restart` and its kin; see `deploy.restart_policy` below.",
         "restart_policy = { condition = \"on-failure\", max_attempts = 3 }",
     ),
+    key(
+        "resources",
+        Shape::Table(Section::Resources),
+        "–",
+        "Another spelling of limits; see `deploy.resources` below.",
+        "resources = { limits = { memory = \"512m\" } }",
+    ),
     not_yet(
         "endpoint_mode",
         "remove it: each instance has an address of its own",
@@ -376,10 +383,6 @@ pub(super) const DEPLOY: Table = table!(&[
     not_yet("labels", "remove it, or keep them as # comments"),
     not_yet("mode", "remove it, and write replicas = 3 for three of it"),
     not_yet("placement", "remove it: there is one machine"),
-    not_yet(
-        "resources",
-        "write its limits as mem_limit = \"512m\", cpus = 0.5 and pids_limit = 100",
-    ),
     not_yet(
         "rollback_config",
         "remove it: nothing is updated step by step yet",

@@ -30,6 +30,8 @@ struct Finding {
 pub(crate) struct Findings<'a> {
     pub(crate) text: Text<'a>,
     list: Vec<Finding>,
+    /// What was found in files that this one names.
+    elsewhere: Vec<Diagnostic>,
     untold: usize,
     errors: usize,
 }
@@ -39,6 +41,7 @@ impl<'a> Findings<'a> {
         Self {
             text: Text::new(&source.path, &source.text),
             list: Vec::new(),
+            elsewhere: Vec::new(),
             untold: 0,
             errors: 0,
         }
@@ -66,6 +69,14 @@ impl<'a> Findings<'a> {
         } else {
             self.untold += 1;
         }
+    }
+
+    /// Reads another file that this one names: what is found there is told after this one's own.
+    pub(crate) fn elsewhere(&mut self, source: &SourceFile, read: impl FnOnce(&mut Findings<'_>)) {
+        let mut findings = Findings::new(source);
+        read(&mut findings);
+        self.errors += findings.errors;
+        self.elsewhere.append(&mut findings.into_diagnostics());
     }
 
     /// How many errors there are so far.
@@ -114,6 +125,7 @@ impl<'a> Findings<'a> {
             let message = format!("has {untold} more errors; fix the ones above first");
             all.push(diagnostic(text, Severity::Error, place, message));
         }
+        all.append(&mut self.elsewhere);
         all
     }
 }

@@ -8,13 +8,11 @@ mod watchdog;
 pub(in crate::parse) use kernel::{package, suite};
 pub(super) use network::{is_link_name, unicast};
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use toml::de::DeValue;
+use std::collections::BTreeSet;
 
 use crate::keys::Section;
-use crate::parse::service::choice;
-use crate::tree::{Document, Fields, Findings, Node, quoted, shown};
+use crate::parse::service::{Truth, choice, pairs, table};
+use crate::tree::{Document, Fields, Findings, Node, Place, quoted, shown};
 use crate::{Access, ConsoleAccess, Machine, VolumeName};
 
 /// What `system.toml` says, as far as it could be read.
@@ -50,8 +48,14 @@ pub(crate) fn parse_machine(findings: &mut Findings<'_>) -> MachineDraft {
     if let Some(node) = fields.get("watchdog") {
         machine.watchdog = watchdog::watchdog(node, findings);
     }
-    if let Some(sysctls) = fields.get("sysctls").and_then(|n| sysctls(n, findings)) {
-        machine.sysctls = sysctls;
+    if let Some(node) = fields.get("sysctls") {
+        match node.value.is_table() {
+            true => machine.sysctls = table(sysctls(node, findings)),
+            false => node.wrong_type(findings, "a table"),
+        }
+    }
+    if let Some(profiles) = fields.get("profiles").and_then(|n| n.strings(findings)) {
+        machine.profiles = profiles;
     }
     let before = findings.errors();
     if let Some(volumes) = fields.get("volumes").and_then(|n| volumes(n, findings)) {
@@ -107,56 +111,30 @@ fn access(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Access> {
     Some(Access { console })
 }
 
-fn sysctls(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeMap<String, String>> {
-    let mut sysctls = BTreeMap::new();
-    for (name, place, value) in node.named(findings)? {
-        if let DeValue::Table(_) = value.value {
-            findings.error(
-                &place,
-                "a name with dots needs quotes; write \"net.core.somaxconn\" = 4096",
-            );
-            continue;
-        }
-        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/');
+/// `sysctls` of the machine, or of a service.
+pub(in crate::parse) fn sysctls(
+    node: &Node<'_>,
+    findings: &mut Findings<'_>,
+) -> Vec<(String, Place, String)> {
+    let mut sysctls = pairs(node, Truth::Number, findings);
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/');
+    sysctls.retain(|(name, place, value)| {
+        let ends = |c| name.starts_with(c) || name.ends_with(c);
         let known = name.len() <= 255 && name.contains(['.', '/']) && name.bytes().all(good);
-        if !known
-            || name.starts_with(['.', '/'])
-            || name.ends_with(['.', '/'])
-            || name.contains("..")
-        {
-            findings.error(
-                &place,
-                format!(
-                    "{} is no sysctl's name; write \"net.core.somaxconn\" = 4096",
-                    quoted(name)
-                ),
-            );
-            continue;
-        }
-        if let Some(is) = value.value.as_bool() {
-            value.error(
-                findings,
-                format!(
-                    "must be a number or text; write \"{}\" = {}",
-                    shown(name),
-                    u8::from(is)
-                ),
-            );
-            continue;
-        }
-        let Some(text) = value.string_or_number(findings) else {
-            continue;
+        let wrong = if !known || ends('.') || ends('/') || name.contains("..") {
+            format!("{} is no sysctl's name", quoted(name))
+        } else if value.len() > 1024 || value.chars().any(|c| c.is_control() && c != '\t') {
+            "must be one line of at most 1024 bytes".to_owned()
+        } else {
+            return true;
         };
-        if text.len() > 1024 || text.chars().any(|c| c.is_control() && c != '\t') {
-            value.error(
-                findings,
-                "must be one line of at most 1024 bytes; write \"net.core.somaxconn\" = 4096",
-            );
-            continue;
-        }
-        sysctls.insert(name.to_owned(), text);
-    }
-    Some(sysctls)
+        findings.error(
+            place,
+            format!("{wrong}; write \"net.core.somaxconn\" = 4096"),
+        );
+        false
+    });
+    sysctls
 }
 
 fn volumes(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeSet<VolumeName>> {

@@ -1,4 +1,4 @@
-//! `environment`: a table, or a list of `KEY=value`.
+//! `environment`, `labels`, `sysctls`: a table, or a list of `NAME=value`.
 
 use std::collections::BTreeMap;
 
@@ -6,43 +6,84 @@ use toml::de::DeValue;
 
 use crate::tree::{Findings, Node, Place, quoted, shown};
 
+/// What to write instead of true and false, on whose names programs disagree: Compose refuses them
+/// too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Truth {
+    /// `"true"`.
+    Text,
+    /// `1`.
+    Number,
+}
+
 pub(super) fn environment(
     node: &Node<'_>,
     findings: &mut Findings<'_>,
-) -> Option<BTreeMap<String, String>> {
-    match node.value {
-        DeValue::Table(_) => from_table(node, findings),
-        DeValue::Array(_) => from_list(node, findings),
-        _ => {
-            node.wrong_type(findings, "a table, or a list of \"KEY=value\"");
-            None
+) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    for (name, place, value) in pairs(node, Truth::Text, findings) {
+        if !is_name(&name) {
+            findings.error(
+                &place,
+                format!(
+                    "{} is no variable's name; write KEY = \"value\"",
+                    quoted(&name)
+                ),
+            );
         }
+        variables.insert(name, value);
     }
+    variables
 }
 
-fn from_table(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeMap<String, String>> {
-    let mut variables = BTreeMap::new();
-    for (name, place, value) in node.named(findings)? {
-        check_name(name, &place, findings);
-        let text = match value.value {
-            // Compose refuses these too: programs disagree on what true is called.
-            DeValue::Boolean(value_is) => {
-                value.error(
-                    findings,
-                    format!("must be text; write {} = \"{value_is}\"", shown(name)),
-                );
-                continue;
+/// Whether it can be a variable's.
+pub(super) fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0']) && !name.contains(char::is_whitespace)
+}
+
+/// The same without the places.
+pub(crate) fn table(pairs: Vec<(String, Place, String)>) -> BTreeMap<String, String> {
+    let mut table = BTreeMap::new();
+    for (name, _, value) in pairs {
+        table.insert(name, value);
+    }
+    table
+}
+
+/// The names of a table or list, each with its place and value.
+pub(crate) fn pairs(
+    node: &Node<'_>,
+    truth: Truth,
+    findings: &mut Findings<'_>,
+) -> Vec<(String, Place, String)> {
+    let mut pairs = Vec::new();
+    match node.value {
+        DeValue::Table(_) => {
+            for (name, place, value) in node.named(findings).unwrap_or_default() {
+                if let DeValue::Boolean(is) = value.value {
+                    let name = shown(name);
+                    let instead = match truth {
+                        Truth::Text => format!("text; write {name} = \"{is}\""),
+                        Truth::Number => format!("a number; write \"{name}\" = {}", u8::from(*is)),
+                    };
+                    value.error(findings, format!("must be {instead}"));
+                } else if let Some(text) = value.string_or_number(findings) {
+                    pairs.push((name.to_owned(), place, text));
+                }
             }
-            _ => value.string_or_number(findings),
-        };
-        variables.extend(text.map(|text| (name.to_owned(), text)));
+        }
+        DeValue::Array(_) => from_list(node, &mut pairs, findings),
+        _ => node.wrong_type(findings, "a table, or a list of \"KEY=value\""),
     }
-    Some(variables)
+    pairs
 }
 
-fn from_list(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeMap<String, String>> {
-    let mut variables = BTreeMap::new();
-    for entry in node.list(findings)? {
+fn from_list(
+    node: &Node<'_>,
+    pairs: &mut Vec<(String, Place, String)>,
+    findings: &mut Findings<'_>,
+) {
+    for entry in node.list(findings).unwrap_or_default() {
         let Some(text) = entry.string(findings) else {
             continue;
         };
@@ -53,28 +94,12 @@ fn from_list(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeMap<St
             );
             continue;
         };
-        check_name(name, &entry.place, findings);
-        if variables
-            .insert(name.to_owned(), value.to_owned())
-            .is_some()
-        {
+        if pairs.iter().any(|(taken, ..)| taken == name) {
             entry.error(
                 findings,
                 format!("{} is set a second time; keep one of the two", quoted(name)),
             );
         }
-    }
-    Some(variables)
-}
-
-fn check_name(name: &str, place: &Place, findings: &mut Findings<'_>) {
-    if name.is_empty() || name.contains(['=', '\0']) || name.chars().any(char::is_whitespace) {
-        findings.error(
-            place,
-            format!(
-                "{} is no variable's name; write KEY = \"value\"",
-                quoted(name)
-            ),
-        );
+        pairs.push((name.to_owned(), entry.place, value.to_owned()));
     }
 }

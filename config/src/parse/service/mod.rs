@@ -1,30 +1,39 @@
 //! `service.toml`: every key that the key table supports, one function each.
 
+mod blkio;
 mod build;
 mod capabilities;
 mod depends_on;
+mod env_file;
 mod environment;
+mod given;
 mod image;
 mod limits;
 mod lists;
 mod names;
+mod namespaces;
 mod network;
 mod ports;
 mod process;
 mod span;
 mod supervision;
+mod sysctls;
 mod tmpfs;
+mod ulimits;
 mod volumes;
 
+pub(crate) use environment::{Truth, pairs, table};
 pub(crate) use image::make as build_for;
 pub(super) use lists::below_dev;
 pub(super) use process::choice;
 pub(super) use span::span;
 pub(crate) use supervision::Ordered;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::check::FolderFiles;
 use crate::keys::Section;
 use crate::tree::{Document, Fields, Findings, Place};
 use crate::{
@@ -68,15 +77,24 @@ impl Draft {
 }
 
 /// Reads the `service.toml` of the service called `name`.
-pub(crate) fn parse_service(name: &ServiceName, findings: &mut Findings<'_>) -> Draft {
+pub(crate) fn parse_service(
+    name: &ServiceName,
+    files: &FolderFiles,
+    findings: &mut Findings<'_>,
+) -> Draft {
     let document = Document::parse(findings);
     let syntax_errors = findings.len();
-    let draft = read(name, &document, findings);
+    let draft = read(name, &document, files, findings);
     findings.drop_echoes(syntax_errors, document.swallowed_from);
     draft
 }
 
-fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>) -> Draft {
+fn read(
+    name: &ServiceName,
+    document: &Document<'_>,
+    files: &FolderFiles,
+    findings: &mut Findings<'_>,
+) -> Draft {
     let fields = Fields::read(&document.table, Section::Service, "", findings);
     let head = fields.first().cloned().unwrap_or_default();
 
@@ -119,8 +137,9 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
 
     let isolation = fields
         .get("isolation")
-        .and_then(|n| process::isolation(n, findings))
-        .unwrap_or_default();
+        .and_then(|n| process::isolation(n, findings));
+    let isolation = given::privileged(&fields, isolation, findings);
+    given::check(name, &fields, findings);
     let userns = fields
         .get("userns_mode")
         .and_then(|n| network::userns_mode(n, findings));
@@ -157,6 +176,8 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
     let user = fields
         .get("user")
         .and_then(|n| process::user(n, userns_mode, findings));
+    let limits = limits::limits(&fields, findings);
+    let host_namespaces = namespaces::host_namespaces(&fields, userns_mode, findings);
     let capabilities = capabilities::capabilities(&fields, isolation, findings);
     // Every key is read even when the image could not be: all errors are told in one go.
     let run = match &image {
@@ -169,10 +190,7 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
         build,
         entrypoint: entrypoint.flatten().unwrap_or_default(),
         command: command.flatten().unwrap_or_default(),
-        environment: fields
-            .get("environment")
-            .and_then(|n| environment::environment(n, findings))
-            .unwrap_or_default(),
+        environment: environment_of(name, &fields, files, findings),
         user: user.unwrap_or_else(process::root),
         working_dir: fields
             .get("working_dir")
@@ -214,22 +232,43 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
             .unwrap_or(process::GRACE),
         capabilities: capabilities.held,
         added_capabilities: capabilities.added,
-        mem_limit: fields
-            .get("mem_limit")
-            .and_then(|n| limits::mem_limit(n, findings)),
-        milli_cpus: fields
-            .get("cpus")
-            .and_then(|n| limits::milli_cpus(n, findings)),
-        pids_limit: match fields.get("pids_limit") {
-            Some(node) => limits::pids_limit(node, findings),
-            None => Some(limits::PIDS),
-        },
+        mem_limit: limits.mem_limit,
+        milli_cpus: limits.milli_cpus,
+        pids_limit: limits.pids_limit,
         devices: devices.iter().map(|(device, _)| device.clone()).collect(),
         init: fields
             .get("init")
             .and_then(|n| n.boolean(findings))
             .unwrap_or_default(),
         isolation,
+        group_add: fields
+            .get("group_add")
+            .and_then(|n| process::groups(n, userns_mode, findings))
+            .unwrap_or_default(),
+        host_namespaces,
+        no_new_privileges: given::no_new_privileges(&fields, isolation, findings),
+        sysctls: fields
+            .get("sysctls")
+            .map(|n| sysctls::sysctls(n, network_mode, host_namespaces, findings))
+            .unwrap_or_default(),
+        ulimits: fields
+            .get("ulimits")
+            .and_then(|n| ulimits::ulimits(n, isolation, findings))
+            .unwrap_or_default(),
+        shm_size: shm_size(&fields, isolation, findings).unwrap_or(SHM_SIZE),
+        oom_score_adj: fields
+            .get("oom_score_adj")
+            .and_then(|n| limits::within(n, -1000, 1000, findings))
+            .and_then(|score| i16::try_from(score).ok()),
+        resources: limits.resources,
+        labels: fields
+            .get("labels")
+            .map(|n| table(pairs(n, Truth::Text, findings)))
+            .unwrap_or_default(),
+        profiles: fields
+            .get("profiles")
+            .and_then(|n| n.strings(findings))
+            .unwrap_or_default(),
         control: fields
             .get("control")
             .and_then(|n| lists::control(n, findings))
@@ -252,6 +291,38 @@ fn read(name: &ServiceName, document: &Document<'_>, findings: &mut Findings<'_>
         names_host: fields.get("hostname").is_some(),
         service,
     }
+}
+
+/// `shm_size` when it is not written: Docker's.
+const SHM_SIZE: u64 = 64 << 20;
+
+/// `environment` over the files of `env_file`.
+fn environment_of(
+    name: &ServiceName,
+    fields: &Fields<'_>,
+    files: &FolderFiles,
+    findings: &mut Findings<'_>,
+) -> BTreeMap<String, String> {
+    let mut variables = fields
+        .get("env_file")
+        .map(|n| env_file::variables(n, name, files, findings))
+        .unwrap_or_default();
+    if let Some(node) = fields.get("environment") {
+        variables.extend(environment::environment(node, findings));
+    }
+    variables
+}
+
+/// `shm_size`, of a service with a `/dev` of its own.
+fn shm_size(fields: &Fields<'_>, isolation: Isolation, findings: &mut Findings<'_>) -> Option<u64> {
+    let node = fields.get("shm_size")?;
+    if isolation == Isolation::Privileged {
+        node.error(
+            findings,
+            "a privileged service has the machine's /dev with its /dev/shm; remove it",
+        );
+    }
+    limits::bytes(node, 1, findings)
 }
 
 /// `ports`, which only a service with a network of its own behind the bridge can have.

@@ -158,7 +158,8 @@ fn published(text: &str) -> Result<Vec<PublishedPort>, String> {
 }
 
 /// `80` or `8000-8010`, within 1 to 65535.
-fn range(text: &str) -> Option<RangeInclusive<u16>> {
+/// A port, or the first and the last of several.
+pub(super) fn range(text: &str) -> Option<RangeInclusive<u16>> {
     let port = |text: &str| {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         text.parse::<u16>().ok().filter(|port| digits && *port > 0)

@@ -58,35 +58,60 @@ pub(super) fn user(
         Some((user, group)) => (user, Some(group)),
         None => (text.as_str(), None),
     };
-    // An own user namespace has the ids 0 to 65535; 4294967295 is "no id" to the kernel.
-    let largest = match userns {
-        UsernsMode::Private => 65_535,
-        UsernsMode::Host => u32::MAX - 1,
-    };
     for part in [Some(user), group].into_iter().flatten() {
-        let number = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if number && !part.parse().is_ok_and(|id: u32| id <= largest) {
-            node.error(
-                findings,
-                format!(
-                    "there is no id {} in the container; write 0 to {largest}",
-                    quoted(part)
-                ),
-            );
-            return None;
-        }
-        if !number && !is_account_name(part) {
-            node.refuse(
-                findings,
-                &format!("{} is neither a name nor an id", quoted(part)),
-            );
-            return None;
-        }
+        account(part, userns, node, findings)?;
     }
     Some(UserSpec {
         user: user.to_owned(),
         group: group.map(str::to_owned),
     })
+}
+
+/// A user's or group's name or id.
+fn account(
+    text: &str,
+    userns: UsernsMode,
+    node: &Node<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<()> {
+    // An own user namespace has the ids 0 to 65535; 4294967295 is "no id" to the kernel.
+    let largest = match userns {
+        UsernsMode::Private => 65_535,
+        UsernsMode::Host => u32::MAX - 1,
+    };
+    let number = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if number && !text.parse().is_ok_and(|id: u32| id <= largest) {
+        node.error(
+            findings,
+            format!(
+                "there is no id {} in the container; write 0 to {largest}",
+                quoted(text)
+            ),
+        );
+        return None;
+    }
+    if !number && !is_account_name(text) {
+        node.refuse(
+            findings,
+            &format!("{} is neither a name nor an id", quoted(text)),
+        );
+        return None;
+    }
+    Some(())
+}
+
+/// `group_add`.
+pub(super) fn groups(
+    node: &Node<'_>,
+    userns: UsernsMode,
+    findings: &mut Findings<'_>,
+) -> Option<Vec<String>> {
+    let mut groups = Vec::new();
+    for entry in node.list(findings)? {
+        let text = entry.string_or_number(findings);
+        groups.extend(text.filter(|text| account(text, userns, &entry, findings).is_some()));
+    }
+    Some(groups)
 }
 
 pub(super) fn working_dir(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<PathBuf> {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use orlop_config::{
-    ImageName, Isolation, NetworkMode, Resolver, RestartPolicy, Service, ServiceName, Signal,
-    Supervision, UserSpec, UsernsMode,
+    HostNamespaces, ImageName, Isolation, NetworkMode, Resolver, Resources, RestartPolicy, Service,
+    ServiceName, Signal, Supervision, UserSpec, UsernsMode,
 };
 
 pub(crate) fn name(text: &str) -> ServiceName {
@@ -48,6 +48,16 @@ pub(crate) fn service(text: &str) -> Service {
         devices: Vec::new(),
         init: false,
         isolation: Isolation::Restricted,
+        group_add: Vec::new(),
+        host_namespaces: HostNamespaces::default(),
+        no_new_privileges: true,
+        sysctls: BTreeMap::new(),
+        ulimits: Vec::new(),
+        shm_size: 64 << 20,
+        oom_score_adj: None,
+        resources: Resources::default(),
+        labels: BTreeMap::new(),
+        profiles: Vec::new(),
         control: Vec::new(),
         supervision: Supervision::default(),
     }

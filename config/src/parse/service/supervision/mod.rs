@@ -122,7 +122,12 @@ fn count(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<u32> {
 }
 
 /// Reports that a key says the same as another one, with the line of that.
-fn refuse_second_spelling(place: &Place, first: &str, at: &Place, findings: &mut Findings<'_>) {
+pub(super) fn refuse_second_spelling(
+    place: &Place,
+    first: &str,
+    at: &Place,
+    findings: &mut Findings<'_>,
+) {
     let line = findings.text.line_number(at.span.start);
     findings.error(
         place,
