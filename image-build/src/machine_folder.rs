@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use orlop_config::{Checked, Content, Sources};
+use orlop_config::{Checked, Content, FolderFiles, Sources};
 
 use crate::catalogue;
 use crate::tree::{Blob, Node, Tree};
@@ -52,6 +52,7 @@ impl MachineFolder {
             services: BTreeMap::new(),
             sources: Sources {
                 images: catalogue::images(),
+                files: FolderFiles::new(read_below(path.join("services"))),
                 ..Sources::default()
             },
             path,
@@ -107,6 +108,19 @@ impl MachineFolder {
         }
         names.sort();
         Ok(names)
+    }
+}
+
+/// How a file of a service's folder is read. What a link out of the folder leads to would not be in
+/// the machine.
+fn read_below(services: PathBuf) -> impl Fn(&str, &Path) -> Content {
+    move |folder, path| {
+        let folder = services.join(folder);
+        match fs::canonicalize(folder.join(path)) {
+            Ok(file) if file.starts_with(&folder) => fs::read(file).into(),
+            Ok(_) => Content::Unreadable("it is a link out of the service's folder".to_owned()),
+            Err(error) => Err(error).into(),
+        }
     }
 }
 

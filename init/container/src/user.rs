@@ -91,15 +91,7 @@ pub fn resolve(spec: &UserSpec, passwd: &str, group: &str) -> Result<User, UserE
     };
     let gid = match &spec.group {
         None => own_gid,
-        Some(text) => match (
-            number(text)?,
-            groups.iter().find(|entry| entry.name == text),
-        ) {
-            (Some(gid), _) => gid,
-            (None, Some(entry)) => entry.gid,
-            (None, None) if text == "root" => 0,
-            (None, None) => return Err(UserError::NoSuchGroup(text.clone())),
-        },
+        Some(text) => group_id(text, &groups)?,
     };
     let member =
         |group: &&GroupEntry<'_>| entry.is_some_and(|user| group.members.contains(&user.name));
@@ -121,6 +113,36 @@ pub fn resolve(spec: &UserSpec, passwd: &str, group: &str) -> Result<User, UserE
         groups: supplementary,
         home: home.to_owned(),
     })
+}
+
+impl User {
+    /// Adds `group_add`: names of the image's `/etc/group`, or ids.
+    ///
+    /// # Errors
+    /// [`UserError`].
+    pub fn add_groups(&mut self, names: &[String], group: &str) -> Result<(), UserError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let known = entries("/etc/group", group, group_entry)?;
+        for name in names {
+            self.groups.push(group_id(name, &known)?);
+        }
+        self.groups.sort_unstable();
+        self.groups.dedup();
+        Ok(())
+    }
+}
+
+/// A group's id, by its name in the image or as it is.
+fn group_id(text: &str, known: &[GroupEntry<'_>]) -> Result<u32, UserError> {
+    let entry = known.iter().find(|entry| entry.name == text);
+    match (number(text)?, entry) {
+        (Some(gid), _) => Ok(gid),
+        (None, Some(entry)) => Ok(entry.gid),
+        (None, None) if text == "root" => Ok(0),
+        (None, None) => Err(UserError::NoSuchGroup(text.to_owned())),
+    }
 }
 
 /// `Some` for a decimal number, which is always an id and never a name.

@@ -38,8 +38,12 @@ pub(super) fn prepare_run(report: &Report) {
 }
 
 /// Only the controllers that some service's limits use: each costs every service's cgroup.
-pub(super) fn enable_controllers<'a>(report: &Report, services: impl Iterator<Item = &'a Service>) {
+pub(super) fn enable_controllers<'a>(
+    report: &Report,
+    services: impl Iterator<Item = &'a Service> + Clone,
+) {
     let mut needed: Vec<cgroup::Controller> = services
+        .clone()
         .flat_map(cgroup::plan_limits)
         .filter_map(|limit| limit.controller)
         .collect();
@@ -49,5 +53,10 @@ pub(super) fn enable_controllers<'a>(report: &Report, services: impl Iterator<It
         if let Err(error) = cgroup::enable_controllers(Path::new(base), &needed) {
             report.warn(&chain(&error));
         }
+    }
+    if let Some(limit) = cgroup::reserved(services)
+        && let Err(error) = cgroup::write_limit(Path::new(SERVICES_CGROUP), &limit)
+    {
+        report.warn(&chain(&error));
     }
 }

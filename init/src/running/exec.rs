@@ -130,7 +130,8 @@ async fn start(
     let place = unit.place().map_err(Refusal::Failed)?;
     let other = match &request.user {
         Some(text) => {
-            let user = image::user(&shared.reaper, &place.rootfs, &parse_spec(text)).await;
+            let (spec, added) = (parse_spec(text), &unit.service.group_add);
+            let user = image::user(&shared.reaper, &place.rootfs, &spec, added).await;
             Some(user.map_err(|reason| Refusal::NotExecuted(reason, Errno::EINVAL))?)
         }
         None => None,

@@ -63,11 +63,16 @@ pub(super) struct Place {
     pub(super) user: User,
 }
 
-/// A user of an image, who may be any of its users. The system's disk may not answer: a child reads.
+/// A user of an image, who may be any of its users, with `added` groups. The system's disk may not answer: a child reads.
 ///
 /// # Errors
 /// One fragment, when there is no such user or the image cannot be read.
-pub(super) async fn user(reaper: &Reaper, rootfs: &Path, spec: &UserSpec) -> Result<User, String> {
+pub(super) async fn user(
+    reaper: &Reaper,
+    rootfs: &Path,
+    spec: &UserSpec,
+    added: &[String],
+) -> Result<User, String> {
     let copy = || memfd::growing(c"users").map(File::from);
     let copies = [copy(), copy()].map(|copy| copy.map_err(|errno| unread(&errno)));
     let [passwd, group] = copies;
@@ -86,7 +91,16 @@ pub(super) async fn user(reaper: &Reaper, rootfs: &Path, spec: &UserSpec) -> Res
         let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
         read.map(|_| text).map_err(|error| unread(&error))
     };
-    user::resolve(spec, &text(&passwd)?, &text(&group)?).map_err(|error| chain(&error))
+    resolved(spec, added, &text(&passwd)?, &text(&group)?)
+}
+
+/// A user of an image with the groups of `group_add`.
+fn resolved(spec: &UserSpec, added: &[String], passwd: &str, group: &str) -> Result<User, String> {
+    let user = user::resolve(spec, passwd, group).and_then(|mut user| {
+        user.add_groups(added, group)?;
+        Ok(user)
+    });
+    user.map_err(|error| chain(&error))
 }
 
 fn unread(error: &(dyn std::error::Error + 'static)) -> String {
@@ -113,8 +127,13 @@ impl Unit {
             return Ok(place.clone());
         }
         let image = Image::load(&self.service)?;
-        let user = user::resolve(&self.service.user, &image.passwd, &image.group)
-            .map_err(|error| chain(&error))?;
+        let service = &self.service;
+        let user = resolved(
+            &service.user,
+            &service.group_add,
+            &image.passwd,
+            &image.group,
+        )?;
         let place = Rc::new(Place {
             rootfs: image.rootfs,
             user,

@@ -74,8 +74,7 @@ mod tests {
             return;
         }
         let reserve = Reserve::new();
-        orlop_sys::credentials::set_limit(orlop_sys::credentials::Resource::OpenFiles, 40, 40)
-            .unwrap();
+        orlop_sys::credentials::set_limit(orlop_config::Ulimit::NOFILE.number, 40, 40).unwrap();
         let open = || File::open("/dev/null");
         let mut all = vec![];
         while let Ok(file) = open() {

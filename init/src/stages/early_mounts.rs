@@ -11,7 +11,8 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout};
 
-use orlop_sys::credentials::{Resource, set_limit};
+use orlop_config::Ulimit;
+use orlop_sys::credentials::set_limit;
 
 use crate::cmdline::{Cmdline, parse_cmdline};
 use crate::stage::{Done, Fatal};
@@ -95,7 +96,7 @@ pub fn run() -> Result<Done<EarlyMounts>, Fatal> {
     if let Err(errno) = open_standard_streams() {
         degraded.push(format!("opening /dev/console: {errno:?}"));
     }
-    if let Err(errno) = set_limit(Resource::OpenFiles, OPEN_FILES, OPEN_FILES) {
+    if let Err(errno) = set_limit(Ulimit::NOFILE.number, OPEN_FILES, OPEN_FILES) {
         degraded.push(format!("raising the limit of open files: {errno:?}"));
     }
     if let Err(errno) = chdir("/") {

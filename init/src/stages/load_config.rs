@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use orlop_config::{Checked, Severity, Sources, check};
+use orlop_config::{Checked, FolderFiles, Severity, Sources, check};
 
 use crate::stage::chain;
 use crate::stage::{Done, Fatal};
@@ -52,6 +52,8 @@ fn load_sources(root: &Path, images: &Path, degraded: &mut Vec<String>) -> Sourc
         );
     }
     sources.images = list(images, degraded);
+    sources.files =
+        FolderFiles::new(move |folder, path| fs::read(services.join(folder).join(path)).into());
     sources
 }
 

@@ -95,28 +95,17 @@ pub fn hide_until_exec() -> Result<(), Errno> {
     prctl(libc::PR_SET_DUMPABLE, 0, 0)
 }
 
-/// The resources that Orlop limits (getrlimit(2)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Resource {
-    /// RLIMIT_NOFILE: one more than the highest descriptor.
-    OpenFiles,
-    /// RLIMIT_CORE: bytes of a core file.
-    CoreSize,
-}
-
-/// Sets a soft and a hard limit.
+/// Sets the soft and the hard limit of a resource, by its number in asm-generic/resource.h.
 ///
 /// # Errors
-/// The errno of prlimit(2); EPERM when it would raise the hard limit without CAP_SYS_RESOURCE.
-pub fn set_limit(resource: Resource, soft: u64, hard: u64) -> Result<(), Errno> {
-    let number = match resource {
-        Resource::OpenFiles => libc::RLIMIT_NOFILE,
-        Resource::CoreSize => libc::RLIMIT_CORE,
-    };
+/// The errno of prlimit(2); EPERM when it would raise the hard limit without CAP_SYS_RESOURCE in the
+/// machine's user namespace.
+pub fn set_limit(resource: u8, soft: u64, hard: u64) -> Result<(), Errno> {
+    let resource = libc::c_int::from(resource);
     let limit = [soft, hard];
     let old = std::ptr::null_mut::<u64>();
     // SAFETY: struct rlimit64 is two u64, soft and hard; the old limit is not asked for.
-    Errno::result(unsafe { libc::syscall(libc::SYS_prlimit64, 0, number, limit.as_ptr(), old) })
+    Errno::result(unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, limit.as_ptr(), old) })
         .map(drop)
 }
 

@@ -12,12 +12,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use nix::errno::Errno;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::sys::stat::{major, minor, stat};
 
 use crate::devices::{DeviceError, DeviceFilter, DeviceRules};
 use crate::private_proc::PrivateProc;
 pub use events::EventsFile;
-pub use limits::{Controller, Limit, plan_limits};
+pub use limits::{Controller, Limit, plan_limits, reserved};
 
 /// What went wrong with a cgroup.
 #[derive(Debug, thiserror::Error)]
@@ -271,7 +273,7 @@ fn fill(path: &Path, limits: &[Limit]) -> Result<Opened, CgroupError> {
     for limit in limits {
         let file = path.join(limit.file);
         if limit.controller.is_some() || file.exists() {
-            write(file, &limit.value)?;
+            apply(file, limit)?;
         }
     }
     let failed = |path: &Path| {
@@ -289,6 +291,27 @@ fn fill(path: &Path, limits: &[Limit]) -> Result<Opened, CgroupError> {
             opened => Some(opened.map_err(failed(&memory_events))?),
         },
     })
+}
+
+fn apply(file: PathBuf, limit: &Limit) -> Result<(), CgroupError> {
+    let Some(device) = &limit.device else {
+        return write(file, &limit.value);
+    };
+    let failed = |errno: Errno| CgroupError::Read {
+        path: device.clone(),
+        source: errno.into(),
+    };
+    let number = stat(device).map_err(failed)?.st_rdev;
+    let value = format!("{}:{} {}", major(number), minor(number), limit.value);
+    write(file, &value)
+}
+
+/// Writes a limit of the cgroup at `path`, which is there already.
+///
+/// # Errors
+/// [`CgroupError`].
+pub fn write_limit(path: &Path, limit: &Limit) -> Result<(), CgroupError> {
+    apply(path.join(limit.file), limit)
 }
 
 impl AsFd for Cgroup {

@@ -53,13 +53,16 @@ pub fn plan_exec(inputs: &ExecInputs<'_>) -> Result<ExecPlan, PlanError> {
     let service = inputs.service;
     let mut steps = vec![
         Step::ResetSignals,
-        Step::OomScoreAdj(process::oom_score_adj(service)),
+        process::oom_score_adj(service)?,
         Step::Hide,
+    ];
+    steps.extend(process::limits(service));
+    steps.extend([
         Step::EnterProcess(entered(service)),
         Step::Fork,
         Step::ResetSignals,
         Step::NewSession,
-    ];
+    ]);
     let working_dir = inputs.working_dir.unwrap_or(&service.working_dir);
     steps.extend(process::confinement(service, inputs.user, working_dir)?);
     let mut environment = process::environment(service, inputs.user, &Passed::default());

@@ -107,8 +107,8 @@ fn simple(
             umask(Mode::from_bits_truncate(*mask));
             Ok(())
         }
-        Step::OomScoreAdj(value) => {
-            proc_write(fds.proc.as_fd(), c"self/oom_score_adj", value.as_bytes())
+        Step::WriteProc { file, value } => {
+            proc_write(fds.proc.as_fd(), file.as_c_str(), value.to_bytes())
         }
         Step::PrivateMounts => {
             let none = None::<&CStr>;
@@ -143,7 +143,7 @@ fn simple(
             unshare(CloneFlags::CLONE_NEWNS)
         }
         Step::Credentials(credentials) => become_user(credentials),
-        Step::Limit(resource, soft, hard) => credentials::set_limit(*resource, *soft, *hard),
+        Step::Limit(limit) => credentials::set_limit(limit.number, limit.soft, limit.hard),
         Step::WorkingDir(directory) => {
             chdir(directory.as_c_str())?;
             if path::working_dir_is_inside()? || !holds(Rule::R03) {

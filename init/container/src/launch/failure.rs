@@ -71,7 +71,11 @@ fn action(step: &Step, plan: &LaunchPlan) -> String {
         Step::ResetSignals => "resetting signals".to_owned(),
         Step::NewSession => "starting a session".to_owned(),
         Step::Umask(_) => "setting the umask".to_owned(),
-        Step::OomScoreAdj(_) => "setting oom_score_adj".to_owned(),
+        Step::WriteProc { file, value } => {
+            let file = file.to_string_lossy();
+            let name = file.split_once('/').map_or(&*file, |(_, name)| name);
+            format!("setting {name} to {value:?}")
+        }
         Step::PrivateMounts => "making mounts private".to_owned(),
         Step::JoinNetwork => "joining the network namespace".to_owned(),
         Step::Hostname(name) => format!("setting the hostname {name:?}"),
@@ -126,7 +130,7 @@ fn action(step: &Step, plan: &LaunchPlan) -> String {
         Step::PivotRoot => "entering the root file system".to_owned(),
         Step::EnterUser => "entering the user namespace".to_owned(),
         Step::Credentials(user) => format!("becoming user {}:{}", user.uid, user.gid),
-        Step::Limit(resource, ..) => format!("limiting {resource:?}"),
+        Step::Limit(limit) => format!("setting the limit {}", limit.name),
         Step::WorkingDir(path) => {
             format!("entering the working directory {}", path.to_string_lossy())
         }
@@ -209,6 +213,10 @@ fn remedy(step: &Step, plan: &LaunchPlan, report: Report) -> Option<String> {
             Some("the machine does not have it".to_owned())
         }
         (Step::Node { .. }, Part::Source, Errno::ENODEV) => Some("it is not a device".to_owned()),
+        (Step::WriteProc { .. }, _, Errno::ENOENT) => Some(
+            "its own namespaces have no such setting; remove it, or write userns_mode = \"host\", where they have more"
+                .to_owned(),
+        ),
         (Step::Seccomp(_), _, Errno::EINVAL) => {
             Some("the kernel refuses the filter; is CONFIG_SECCOMP_FILTER on?".to_owned())
         }

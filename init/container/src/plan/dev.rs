@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::path::Path;
 
-use orlop_config::DeviceGrant;
+use orlop_config::{DeviceGrant, Service};
 use orlop_sys::mount_api::MountFlags;
 
 use super::mount::{PLAIN, fresh};
@@ -12,11 +12,9 @@ use super::{Device, Owner, Place, PlanError, Step, absolute, in_root, text};
 /// Debian's `tty`, which owns terminals.
 const TTY_GROUP: u32 = 5;
 
-const SHM_SIZE: u64 = 64 << 20;
-
 /// A `/dev` of fresh nodes, closed when it is complete.
 pub(super) fn plan_dev(
-    grants: &[DeviceGrant],
+    service: &Service,
     owner: Owner<'_>,
     steps: &mut Vec<Step>,
 ) -> Result<(), PlanError> {
@@ -54,7 +52,7 @@ pub(super) fn plan_dev(
         device: Device::Character { major, minor },
         mode: 0o666,
     }));
-    for grant in grants {
+    for grant in &service.devices {
         steps.extend(granted(grant, owner)?);
     }
     steps.extend([c"pts", c"shm", c"mqueue"].map(|name| Step::Directory(in_dev(name))));
@@ -77,7 +75,7 @@ pub(super) fn plan_dev(
         ("gid", &tty),
     ];
     steps.push(fresh(c"devpts", c"dev/pts", flags, &terminals)?);
-    let size = format!("{SHM_SIZE}");
+    let size = service.shm_size.to_string();
     let shm = [
         ("mode", "1777"),
         ("uid", id.as_str()),

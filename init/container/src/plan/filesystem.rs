@@ -68,7 +68,7 @@ pub(super) fn plan_filesystem(
             },
         )?);
     } else {
-        plan_dev(&service.devices, owner, steps)?;
+        plan_dev(service, owner, steps)?;
     }
     steps.extend(wanted_mounts(inputs, owner)?);
     if !privileged {

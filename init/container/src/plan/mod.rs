@@ -14,6 +14,7 @@ use std::os::fd::RawFd;
 use std::path::{Component, Path};
 
 use nix::sched::CloneFlags;
+use orlop_config::Service;
 use orlop_sys::exec::StringVector;
 
 use crate::user::{User, UserError};
@@ -102,16 +103,22 @@ pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
         Step::ResetSignals,
         Step::NewSession,
         Step::Umask(0),
-        Step::OomScoreAdj(process::oom_score_adj(service)),
+        process::oom_score_adj(service)?,
         Step::PrivateMounts,
     ]);
     if namespace_spec(service, inputs.id_base).network {
         steps.push(Step::JoinNetwork);
     }
-    steps.push(Step::Hostname(service.hostname.clone()));
-    steps.extend(service.domainname.clone().map(Step::Domainname));
+    for setting in process::sysctls(service) {
+        steps.push(setting?);
+    }
+    if !service.host_namespaces.uts {
+        steps.push(Step::Hostname(service.hostname.clone()));
+        steps.extend(service.domainname.clone().map(Step::Domainname));
+    }
     filesystem::plan_filesystem(inputs, owner, &mut steps)?;
     steps.push(Step::PivotRoot);
+    steps.extend(process::limits(service));
     if user_namespace {
         steps.push(Step::EnterUser);
     }
@@ -138,19 +145,23 @@ pub fn plan(inputs: &LaunchInputs<'_>) -> Result<LaunchPlan, PlanError> {
         steps,
         listen_count: inputs.listen_names.len(),
         ready_fd: process::ready_fd(inputs)?,
-        namespaces: namespaces(),
+        namespaces: namespaces(service),
         argv,
         envp: process::environment_strings(&environment)?,
     })
 }
 
 /// What clone3 makes new at every launch.
-fn namespaces() -> CloneFlags {
-    let mut new = CloneFlags::CLONE_NEWPID
-        | CloneFlags::CLONE_NEWNS
-        | CloneFlags::CLONE_NEWIPC
-        | CloneFlags::CLONE_NEWUTS;
-    new.set(CloneFlags::CLONE_NEWCGROUP, holds(Rule::R11));
+fn namespaces(service: &Service) -> CloneFlags {
+    let shared = service.host_namespaces;
+    let mut new = CloneFlags::CLONE_NEWNS;
+    new.set(CloneFlags::CLONE_NEWPID, !shared.pid);
+    new.set(CloneFlags::CLONE_NEWIPC, !shared.ipc);
+    new.set(CloneFlags::CLONE_NEWUTS, !shared.uts);
+    new.set(
+        CloneFlags::CLONE_NEWCGROUP,
+        !shared.cgroup && holds(Rule::R11),
+    );
     new
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::path::Path;
 
-use orlop_config::{Capability, Isolation, Service};
-use orlop_sys::credentials::{CapabilitySet, Resource};
+use orlop_config::{Capability, Isolation, Service, Ulimit};
+use orlop_sys::credentials::CapabilitySet;
 use orlop_sys::exec::StringVector;
 
 use super::inputs::seccomp_profile;
@@ -32,19 +32,52 @@ pub(crate) struct Passed<'a> {
 
 /// When the machine is out of memory, who takes as much as there is ends before who has a limit
 /// (adr/0009). PID 1 is never killed.
-pub(crate) fn oom_score_adj(service: &Service) -> &'static str {
-    if service.mem_limit.is_some() {
-        "-900"
-    } else {
-        "0"
-    }
+pub(crate) fn oom_score_adj(service: &Service) -> Result<Step, PlanError> {
+    let usual = if service.mem_limit.is_some() { -900 } else { 0 };
+    let value = service.oom_score_adj.unwrap_or(usual).to_string();
+    write_proc("self/oom_score_adj", &value)
 }
 
-fn limits() -> [Step; 2] {
-    [
-        Step::Limit(Resource::OpenFiles, OPEN_FILES, OPEN_FILES),
-        Step::Limit(Resource::CoreSize, 0, 0),
-    ]
+/// `sysctls`: whoever writes them is in the service's network and IPC namespaces, and real root. As in
+/// sysctl(8) a slash stands for a dot in a name.
+pub(super) fn sysctls(service: &Service) -> impl Iterator<Item = Result<Step, PlanError>> {
+    service.sysctls.iter().map(|(name, value)| {
+        let mut file = "sys/".to_owned();
+        file.extend(name.chars().map(|c| match c {
+            '.' => '/',
+            '/' => '.',
+            c => c,
+        }));
+        write_proc(&file, value)
+    })
+}
+
+fn write_proc(file: &str, value: &str) -> Result<Step, PlanError> {
+    Ok(Step::WriteProc {
+        file: text("sysctls", file.as_bytes())?,
+        value: text("sysctls", value.as_bytes())?,
+    })
+}
+
+/// The limits of every process of a service. Only root of the machine's own user namespace can raise
+/// one above PID 1's: they come before the service's is entered.
+pub(crate) fn limits(service: &Service) -> impl Iterator<Item = Step> {
+    let usual = [
+        Ulimit::NOFILE.at(OPEN_FILES, OPEN_FILES),
+        Ulimit::CORE.at(0, 0),
+    ];
+    let written = |usual: &Ulimit| service.ulimits.iter().any(|own| own.name == usual.name);
+    let usual = usual.into_iter().filter(move |limit| !written(limit));
+    usual
+        .chain(service.ulimits.iter().copied())
+        .map(Step::Limit)
+}
+
+/// How many descriptors it may have from its start.
+fn open_files(service: &Service) -> u64 {
+    let mut own = service.ulimits.iter();
+    own.find(|limit| limit.name == Ulimit::NOFILE.name)
+        .map_or(OPEN_FILES, |limit| limit.soft)
 }
 
 pub(super) fn capability_set(capabilities: &[Capability]) -> CapabilitySet {
@@ -88,7 +121,7 @@ pub(super) fn ready_fd(inputs: &LaunchInputs<'_>) -> Result<Option<RawFd>, PlanE
         return Ok(None);
     };
     let first = FIRST_PASSED + inputs.listen_names.len() as u64;
-    if !(first..OPEN_FILES).contains(&number.into()) {
+    if !(first..open_files(inputs.service)).contains(&number.into()) {
         return Err(PlanError::ReadyFd { number, first });
     }
     Ok(RawFd::try_from(number).ok())
@@ -111,8 +144,7 @@ pub(crate) fn confinement(
     working_dir: &Path,
 ) -> Result<Vec<Step>, PlanError> {
     let capabilities = capability_set(&service.capabilities);
-    let mut steps = Vec::from(limits());
-    steps.push(Step::Credentials(Credentials {
+    let mut steps = vec![Step::Credentials(Credentials {
         uid: user.uid,
         gid: user.gid,
         groups: user.groups.clone(),
@@ -122,12 +154,14 @@ pub(crate) fn confinement(
             0 => 0,
             _ => capability_set(&service.added_capabilities),
         },
-    }));
+    })];
     steps.push(Step::Umask(0o022));
     steps.push(Step::WorkingDir(absolute("working_dir", working_dir)?));
     steps.push(Step::Descriptors);
-    if service.isolation != Isolation::Privileged {
+    if service.no_new_privileges {
         steps.push(Step::NoNewPrivileges);
+    }
+    if service.isolation != Isolation::Privileged {
         let profile = seccomp_profile(service, capabilities);
         steps.push(Step::Seccomp(seccomp::program(&profile)));
     }

@@ -3,7 +3,8 @@
 use std::ffi::CString;
 
 use nix::sched::CloneFlags;
-use orlop_sys::credentials::{CapabilitySet, Resource};
+use orlop_config::Ulimit;
+use orlop_sys::credentials::CapabilitySet;
 use orlop_sys::mount_api::MountFlags;
 
 use crate::seccomp::Program;
@@ -17,8 +18,14 @@ pub enum Step {
     NewSession,
     /// The file mode creation mask.
     Umask(u32),
-    /// `oom_score_adj`, whatever PID 1 has (adr/0009).
-    OomScoreAdj(&'static str),
+    /// A file of the private proc (rule R6): `oom_score_adj`, whatever PID 1 has (adr/0009), and the
+    /// settings of its own namespaces.
+    WriteProc {
+        /// Relative to that proc.
+        file: CString,
+        /// What is written, at once.
+        value: CString,
+    },
     /// Nothing mounted from here on is seen outside.
     PrivateMounts,
     /// Into the service's network namespace.
@@ -63,8 +70,8 @@ pub enum Step {
     EnterUser,
     /// Ids and capabilities, in the order that the kernel allows.
     Credentials(Credentials),
-    /// A resource limit, soft and hard.
-    Limit(Resource, u64, u64),
+    /// A resource limit, while the child may still raise it.
+    Limit(Ulimit),
     /// chdir, and the check that it is inside (rule R3).
     WorkingDir(CString),
     /// Standard streams, passed sockets from 3 on, close-on-exec for everything else (rule R2).

@@ -18,7 +18,7 @@ use crate::ground::{Ground, Trial, ground, pipe_with, volume, wait};
 const HANG_SECONDS: u32 = 30;
 
 /// Everything that a manifest can ask of a launch.
-pub(crate) const MANIFESTS: [(&str, &str); 2] = [
+pub(crate) const MANIFESTS: [(&str, &str); 3] = [
     (
         "restricted",
         "user = \"probe\"\nhostname = \"victim\"\ncap_add = [\"NET_ADMIN\"]\ntmpfs = [\"/var/lib/probe\"]\n\
@@ -27,6 +27,12 @@ pub(crate) const MANIFESTS: [(&str, &str); 2] = [
     (
         "overlay",
         "read_only = false\nnetwork_mode = \"none\"\ncommand = [\"busybox\", \"true\"]",
+    ),
+    (
+        "settings",
+        "sysctls = { \"net.core.somaxconn\" = 99, \"kernel.shmmni\" = 99 }\ngroup_add = [44]\noom_score_adj = 7\n\
+         ulimits = { nofile = 64, nproc = { soft = 90, hard = 100 } }\nnetwork_mode = \"none\"\nuserns_mode = \"host\"\n\
+         pid = \"host\"\nuts = \"host\"\ncgroup = \"host\"\ncommand = [\"busybox\", \"true\"]",
     ),
 ];
 
@@ -87,6 +93,7 @@ fn attempt(ground: &Ground, trial: &Trial<'_>) -> Result<(), String> {
         controller: Some(Controller::Pids),
         file: "cgroup.max.descendants",
         value: "10".to_owned(),
+        device: None,
     }];
     let path = trial.cgroup_path(ground);
     let (base, name) = (path.parent().unwrap(), path.file_name().unwrap());

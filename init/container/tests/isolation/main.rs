@@ -225,7 +225,7 @@ fn devices(steps: &[Step]) -> String {
 
 fn resource_limits(steps: &[Step]) -> String {
     let limits = steps.iter().filter_map(|step| match step {
-        Step::Limit(resource, soft, _) => Some(format!("{resource:?} {soft}")),
+        Step::Limit(limit) => Some(format!("{} {}", limit.name, limit.soft)),
         _ => None,
     });
     limits.collect::<Vec<_>>().join(", ")

@@ -1,8 +1,9 @@
+mod settings;
+
 use std::ffi::CStr;
 use std::path::PathBuf;
 
-use orlop_config::{Service, ServiceName, SourceFile, Sources, check};
-use orlop_sys::credentials::Resource;
+use orlop_config::{Service, ServiceName, SourceFile, Sources, Ulimit, check};
 use orlop_sys::mount_api::MountFlags;
 
 use super::mount::READ_ONLY;
@@ -80,8 +81,8 @@ fn mount_on<'a>(steps: &'a [Step], target: &str) -> Option<&'a Mount> {
 
 #[test]
 fn a_restricted_launch_has_these_steps_in_this_order() {
-    let expected = "ResetSignals NewSession Umask OomScoreAdj PrivateMounts JoinNetwork Hostname OpenNull AttachRoot \
-        Mount Node Directory Symlink Mount MakeReadOnly Mount Mask ReadOnlyPath PivotRoot EnterUser Limit Credentials \
+    let expected = "ResetSignals NewSession Umask WriteProc PrivateMounts JoinNetwork Hostname OpenNull AttachRoot \
+        Mount Node Directory Symlink Mount MakeReadOnly Mount Mask ReadOnlyPath PivotRoot Limit EnterUser Credentials \
         Umask WorkingDir Descriptors NoNewPrivileges Seccomp Exec";
     assert_eq!(
         shape(&steps("")),
@@ -608,8 +609,8 @@ fn paths_limits_and_privileges_are_the_stricter_of_dockers_and_containerds() {
             );
         }
         for limit in [
-            Step::Limit(Resource::OpenFiles, 1024, 1024),
-            Step::Limit(Resource::CoreSize, 0, 0),
+            Step::Limit(Ulimit::NOFILE.at(1024, 1024)),
+            Step::Limit(Ulimit::CORE.at(0, 0)),
             Step::NoNewPrivileges,
         ] {
             assert!(steps.contains(&limit), "{manifest}: {limit:?}");
