@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use crate::{console, dhcp, gateway, init, log, ntp, orlop, probe, report};
+use crate::{console, dhcp, gateway, init, log, modprobe, ntp, orlop, probe, report};
 
 /// One program. `build = { programs = [...] }` names these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Applet {
     Init,
     /// What services write.
     Log,
+    /// Drivers for devices that have none.
+    Modprobe,
     /// The right time.
     Ntp,
     /// The verbs.
@@ -28,12 +30,13 @@ pub enum Applet {
 
 impl Applet {
     /// All of them, by name.
-    pub const ALL: [(&'static str, Self); 8] = [
+    pub const ALL: [(&'static str, Self); 9] = [
         ("console", Self::Console),
         ("dhcp", Self::Dhcp),
         ("gateway", Self::Gateway),
         ("init", Self::Init),
         ("log", Self::Log),
+        ("modprobe", Self::Modprobe),
         ("ntp", Self::Ntp),
         ("orlop", Self::Orlop),
         ("probe", Self::Probe),
@@ -77,6 +80,7 @@ impl Applet {
                 error.status()
             }),
             Self::Log => log::run().map_or_else(|e| failed(&e), |()| 0),
+            Self::Modprobe => modprobe::run().map_or_else(|e| failed(&e), |()| 0),
             Self::Ntp => ntp::run(arguments).map_or_else(|e| failed(&e), |()| 0),
             Self::Orlop => orlop::run(arguments),
             Self::Probe => probe::run(arguments),

@@ -9,6 +9,7 @@ mod exec;
 pub mod gateway;
 pub mod init;
 pub mod log;
+pub mod modprobe;
 pub mod ntp;
 pub mod orlop;
 pub mod probe;
