@@ -18,6 +18,7 @@ pub mod build_info;
 pub mod cache;
 pub mod catalogue;
 mod check;
+mod cmdline;
 pub mod cpio;
 pub mod deb;
 pub mod erofs;

@@ -16,7 +16,7 @@ pub struct Parts<'a> {
     pub services: &'a BTreeMap<String, Tree>,
     /// Every image.
     pub images: BTreeMap<String, Tree>,
-    /// For the modules of the later batches.
+    /// For the modules of the later batches and of unforeseen devices.
     pub kernel: &'a Kernel,
     /// `boot.json`.
     pub boot_json: &'a str,
@@ -51,20 +51,28 @@ pub fn tree(parts: Parts<'_>) -> Result<Tree> {
     for (name, image) in parts.images {
         tree.graft(&format!("images/{name}"), image)?;
     }
-    tree.make_directory("lib/modules")?;
-    for name in parts.kernel.batches.iter().skip(1).flatten() {
-        if let Some(blob) = parts.kernel.modules.get(name) {
-            tree.insert(
-                &format!("lib/modules/{name}.ko"),
-                Node::file(blob.clone(), 0o644),
-            )?;
-        }
-    }
+    modules(&mut tree, parts.kernel)?;
     tree.insert(
         "usr/lib/orlop/services",
         Node::file(parts.program.clone(), 0o755),
     )?;
     Ok(tree)
+}
+
+/// All but those that are loaded from the initramfs, and by which device each driver is found.
+fn modules(tree: &mut Tree, kernel: &Kernel) -> Result<()> {
+    tree.make_directory("lib/modules")?;
+    let boot = kernel.batches.first();
+    for (name, blob) in &kernel.modules {
+        if !boot.is_some_and(|boot| boot.contains(name)) {
+            let path = format!("lib/modules/{name}.ko");
+            tree.insert(&path, Node::file(blob.clone(), 0o644))?;
+        }
+    }
+    let drivers = &kernel.drivers;
+    tree.insert("lib/modules/modules.alias", text_file(&drivers.alias))?;
+    tree.insert("lib/modules/modules.dep", text_file(&drivers.dep))?;
+    Ok(())
 }
 
 fn text_file(text: &str) -> Node {

@@ -160,6 +160,21 @@ fn an_image_holds_packages_programs_files_users_and_targets() {
     }
     assert!(batch("network").contains(&"veth".into()));
     assert!(batch("overlay").is_empty());
+
+    // Drivers for what nobody foresees, each with all that it needs.
+    let modules = out.join("lib/modules");
+    let index = |name: &str| fs::read_to_string(modules.join(name)).unwrap();
+    assert!(index("modules.alias").contains(" vmxnet3\n"));
+    let boot: Vec<_> = batch("boot")
+        .iter()
+        .map(|n| format!("{}.ko", n.as_str().unwrap()))
+        .collect();
+    for file in index("modules.dep").replace(':', "").split_whitespace() {
+        assert!(
+            modules.join(file).is_file() || boot.contains(&file.to_owned()),
+            "{file}"
+        );
+    }
 }
 
 #[test]

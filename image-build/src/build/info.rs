@@ -8,16 +8,6 @@ use super::inputs::Inputs;
 use crate::ForwardedPort;
 use crate::tree::{Kind, Tree};
 
-/// What the kernel is started with; the machine's own words come last, so that they win.
-pub(super) fn cmdline(own: &str) -> String {
-    let base = "console=ttyS0 quiet panic=-1";
-    if own.is_empty() {
-        base.to_owned()
-    } else {
-        format!("{base} {own}")
-    }
-}
-
 /// The kernel and PID 1 (measured: the cloud kernel reaches PID 1 with 96 MiB and prints nothing
 /// with 64), what each service needs at the least, and twice a system that is unpacked into RAM.
 pub(super) fn least_memory(inputs: &Inputs<'_>, images: &BTreeMap<String, Tree>) -> u64 {

@@ -20,7 +20,7 @@ use crate::progress::Progress;
 use crate::runtime::Runtime;
 use crate::tree::Blob;
 use crate::{BuildInfo, BuildOptions, Built};
-use crate::{check, erofs, initramfs, system};
+use crate::{check, cmdline, erofs, initramfs, system};
 
 use inputs::Inputs;
 use output::Output;
@@ -154,7 +154,7 @@ fn make(
         machine: inputs.folder.name.clone(),
         hostname: machine.hostname.clone(),
         kernel_release: kernel.release,
-        cmdline: info::cmdline(&machine.kernel.cmdline),
+        cmdline: cmdline::cmdline(&machine.kernel.cmdline),
         min_memory_mib,
         initramfs_system: inputs.options.initramfs_system,
         has_volumes: inputs

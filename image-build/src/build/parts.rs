@@ -7,6 +7,7 @@ use orlop_config::{Build, Service};
 
 use super::inputs::Inputs;
 use crate::catalogue::{self, catalogue};
+use crate::cmdline;
 use crate::image;
 use crate::kernel::{self, Kernel};
 use crate::lock::{Owner, Pin};
@@ -40,8 +41,13 @@ pub(super) fn boot_parts(inputs: &Inputs<'_>, packages: &mut Packages) -> Result
         .services
         .values()
         .any(|service| !service.read_only);
-    let batches = kernel::batches(inputs.options.initramfs_system, writable);
-    let kernel = Kernel::from_package(&packages.open(kernel)?, &batches)
+    let needs = kernel::Needs {
+        initramfs_system: inputs.options.initramfs_system,
+        writable_root: writable,
+        virtio_console: cmdline::is_on_virtio(&wanted.cmdline),
+        modules: &wanted.modules,
+    };
+    let kernel = Kernel::from_package(&packages.open(kernel)?, &needs, &wanted.blacklist)
         .with_context(|| format!("kernel {}", kernel.name))?;
     let mut files = Tree::default();
     packages

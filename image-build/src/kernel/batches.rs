@@ -2,14 +2,14 @@
 
 use super::Wanted;
 
-const fn required(name: &'static str) -> Wanted {
+const fn required(name: &'static str) -> Wanted<'static> {
     Wanted {
         name,
         required: true,
     }
 }
 
-const fn optional(name: &'static str) -> Wanted {
+const fn optional(name: &'static str) -> Wanted<'static> {
     Wanted {
         name,
         required: false,
@@ -17,24 +17,15 @@ const fn optional(name: &'static str) -> Wanted {
 }
 
 /// Finding and mounting the system: as few as can be, since everything waits for them.
-const BOOT: &[Wanted] = &[
+const BOOT: &[Wanted<'static>] = &[
     required("virtio_pci"),
     required("virtio_blk"),
     required("erofs"),
     required("ext4"),
 ];
 
-/// The same for a system that comes inside the initramfs, where it is a file.
-const BOOT_WITHOUT_DISK: &[Wanted] = &[
-    required("virtio_pci"),
-    required("virtio_blk"),
-    required("erofs"),
-    required("ext4"),
-    required("loop"),
-];
-
-/// Control ports, entropy, the power button.
-const MACHINE: &[Wanted] = &[
+/// Control ports, entropy, the power button; `[kernel] modules` come behind them.
+const MACHINE: &[Wanted<'static>] = &[
     required("virtio_console"),
     optional("virtio_rng"),
     optional("button"),
@@ -45,7 +36,7 @@ const MACHINE: &[Wanted] = &[
 /// Links, the services' bridge, and what the nftables batch of `init/src/network` uses. The rules'
 /// expressions `meta`, `payload`, `cmp`, `bitwise`, `immediate` are part of nf_tables itself; the
 /// `inet` family of fib loads both of its others.
-const NETWORK: &[Wanted] = &[
+const NETWORK: &[Wanted<'static>] = &[
     required("virtio_net"),
     required("af_packet"),
     required("bridge"),
@@ -59,16 +50,37 @@ const NETWORK: &[Wanted] = &[
 ];
 
 /// A writable root over an image.
-const OVERLAY: &[Wanted] = &[required("overlay")];
+const OVERLAY: &[Wanted<'static>] = &[required("overlay")];
+
+/// What of a machine decides about its batches.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs<'a> {
+    /// The system is a file in the initramfs.
+    pub initramfs_system: bool,
+    /// A service writes to its root.
+    pub writable_root: bool,
+    /// The kernel's console is on a virtio port.
+    pub virtio_console: bool,
+    /// `[kernel] modules`.
+    pub modules: &'a [String],
+}
 
 /// The batches in the order in which they are loaded: boot, machine, network, overlay.
 #[must_use]
-pub fn batches(initramfs_system: bool, writable_root: bool) -> [&'static [Wanted]; 4] {
-    let boot = if initramfs_system {
-        BOOT_WITHOUT_DISK
-    } else {
-        BOOT
-    };
-    let overlay = if writable_root { OVERLAY } else { &[] };
-    [boot, MACHINE, NETWORK, overlay]
+pub fn batches<'a>(needs: &Needs<'a>) -> [Vec<Wanted<'a>>; 4] {
+    let mut boot = BOOT.to_vec();
+    if needs.initramfs_system {
+        boot.push(required("loop"));
+    }
+    if needs.virtio_console {
+        // Before the first line is said.
+        boot.push(required("virtio_console"));
+    }
+    let mut machine = MACHINE.to_vec();
+    machine.extend(needs.modules.iter().map(|name| Wanted {
+        name,
+        required: true,
+    }));
+    let overlay = if needs.writable_root { OVERLAY } else { &[] };
+    [boot, machine, NETWORK.to_vec(), overlay.to_vec()]
 }

@@ -1,4 +1,4 @@
-//! Reads the `.modinfo` section of a kernel module: what it depends on.
+//! Reads the `.modinfo` section of a kernel module: what it depends on, what it drives.
 //!
 //! Debian's kernel packages carry no `modules.dep` (depmod(8) writes it on the installed machine),
 //! so that the modules themselves are asked.
@@ -12,6 +12,8 @@ pub struct ModuleInfo {
     pub depends: Vec<String>,
     /// `softdep=pre: …`: modules that should be there before it.
     pub soft_pre: Vec<String>,
+    /// `alias=`: patterns of the devices that it drives, among others.
+    pub alias: Vec<String>,
 }
 
 /// Parses a module's bytes; `None` when they are not an ELF64 file with a `.modinfo` section.
@@ -28,6 +30,7 @@ pub fn parse(elf: &[u8]) -> Option<ModuleInfo> {
             "depends" => info
                 .depends
                 .extend(value.split(',').filter(|n| !n.is_empty()).map(normalize)),
+            "alias" => info.alias.push(value.to_owned()),
             "softdep" => info.soft_pre.extend(soft_pre(value)),
             _ => {}
         }
@@ -127,12 +130,13 @@ mod tests {
     #[test]
     fn depends_and_soft_dependencies_are_read() {
         let elf = module(
-            b"license=GPL\0name=ext4\0depends=jbd2,mbcache\0softdep=pre: crc32c-intel b post: c\0",
+            b"license=GPL\0name=ext4\0depends=jbd2,mbcache\0softdep=pre: crc32c-intel b post: c\0alias=fs-ext4\0",
         );
         let info = parse(&elf).unwrap();
         assert_eq!(info.name, "ext4");
         assert_eq!(info.depends, ["jbd2", "mbcache"]);
         assert_eq!(info.soft_pre, ["crc32c_intel", "b"]);
+        assert_eq!(info.alias, ["fs-ext4"]);
     }
 
     #[test]

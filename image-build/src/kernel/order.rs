@@ -26,9 +26,9 @@ pub enum Found {
 
 /// A module that a batch asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Wanted<'a> {
     /// Its name.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Whether a kernel without it is of no use.
     pub required: bool,
 }
@@ -37,7 +37,10 @@ pub struct Wanted {
 ///
 /// # Errors
 /// When a required module, or a dependency of one, is in neither the kernel nor its modules.
-pub fn order(batches: &[&[Wanted]], modules: &mut dyn Modules) -> anyhow::Result<Vec<Vec<String>>> {
+pub fn order(
+    batches: &[&[Wanted<'_>]],
+    modules: &mut dyn Modules,
+) -> anyhow::Result<Vec<Vec<String>>> {
     let mut seen = BTreeSet::new();
     let mut result = Vec::new();
     for batch in batches {
@@ -108,6 +111,7 @@ mod tests {
                     name: name.to_owned(),
                     depends: owned(depends),
                     soft_pre: owned(soft),
+                    alias: Vec::new(),
                 })
             }))
         }
@@ -128,7 +132,7 @@ mod tests {
         ]))
     }
 
-    const fn required(name: &'static str) -> Wanted {
+    const fn required(name: &'static str) -> Wanted<'static> {
         Wanted {
             name,
             required: true,

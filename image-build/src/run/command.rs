@@ -5,6 +5,7 @@ use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
 use super::forward::Forward;
+use crate::cmdline::is_on_virtio;
 
 /// Everything that QEMU's command line is made of.
 #[derive(Debug, Clone)]
@@ -30,7 +31,7 @@ pub(super) struct Plan {
     pub(super) extra: Vec<String>,
 }
 
-/// Where the serial console is.
+/// Where the console is.
 #[derive(Debug, Clone)]
 pub(super) enum Console {
     /// QEMU's stdin and stdout, Ctrl-A X leaves.
@@ -132,7 +133,11 @@ fn console(args: &mut Arguments, plan: &Plan) {
             args.pair("-mon", "chardev=monitor,mode=control");
         }
     }
-    args.pair("-serial", "chardev:console");
+    if is_on_virtio(&plan.cmdline) {
+        args.pair("-device", "virtconsole,chardev=console");
+    } else {
+        args.pair("-serial", "chardev:console");
+    }
 }
 
 /// In QEMU's option syntax a comma in a value is written twice.
@@ -217,6 +222,16 @@ mod tests {
                 "virtserialport,id=control,chardev=control,name=orlop.control",
             ]
         );
+    }
+
+    #[test]
+    fn the_terminal_is_where_the_kernels_console_is() {
+        let mut plan = plan();
+        assert_eq!(values(&plan, "-serial"), ["chardev:console"]);
+        plan.cmdline.push_str(" console=hvc0");
+        assert!(values(&plan, "-serial").is_empty());
+        let devices = values(&plan, "-device");
+        assert_eq!(devices.last().unwrap(), "virtconsole,chardev=console");
     }
 
     #[test]
