@@ -30,7 +30,7 @@ pub async fn boot() -> ! {
     let report = Report::new();
     let handed_over = boottime();
     let mounted = early_mounts::run();
-    report.open_console();
+    open_console(&report);
     greet(&report);
     let early = ended(&report, Stage::EarlyMounts, handed_over, mounted);
     let reaper = start_reaper(&report);
@@ -86,7 +86,18 @@ async fn stage<T>(
     work: impl Future<Output = Result<Done<T>, Fatal>>,
 ) -> T {
     let started = boottime();
-    ended(report, stage, started, work.await)
+    let how = work.await;
+    open_console(report);
+    ended(report, stage, started, how)
+}
+
+/// Opens the console when it was not there before: that of a virtio port needs its driver first, and
+/// its host. What was said before follows.
+pub(crate) fn open_console(report: &Report) {
+    if report.open_console() {
+        // What the kernel opened serves as well.
+        let _as_they_are = early_mounts::open_standard_streams();
+    }
 }
 
 fn ended<T>(report: &Report, stage: Stage, started: Duration, how: Result<Done<T>, Fatal>) -> T {

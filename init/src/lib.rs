@@ -24,6 +24,7 @@ pub mod shutdown;
 pub mod signals;
 pub mod stage;
 pub mod stages;
+pub mod watchdog;
 pub mod watched;
 
 use std::process::ExitCode;

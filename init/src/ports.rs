@@ -1,5 +1,5 @@
 //! Devices that PID 1 itself uses once the batch `machine` is loaded: the virtio console ports and
-//! the ACPI power button.
+//! the ACPI power buttons.
 
 use std::fs;
 use std::io::{self, Read};
@@ -50,13 +50,21 @@ pub fn link_ports() -> io::Result<()> {
     Ok(())
 }
 
-/// Resolves when the ACPI power button is pressed; never when there is none.
-pub async fn power_button() {
-    let Some(device) = open_power_button() else {
-        return std::future::pending().await;
-    };
+/// The power buttons that there are: a board may have one by ACPI's fixed hardware and one as a
+/// device, of which one is wired.
+#[must_use]
+pub fn power_buttons() -> Vec<AsyncFd<fs::File>> {
+    let entries = fs::read_dir("/sys/class/input").into_iter().flatten();
+    entries
+        .flatten()
+        .filter_map(|entry| open_button(&entry))
+        .collect()
+}
+
+/// Resolves when the button is pressed; never when it tells nothing any more.
+pub async fn pressed(button: AsyncFd<fs::File>) {
     let mut event = [0_u8; INPUT_EVENT];
-    while let Ok(mut ready) = device.readable().await {
+    while let Ok(mut ready) = button.readable().await {
         match ready.try_io(|device| device.get_ref().read(&mut event)) {
             Ok(Ok(INPUT_EVENT)) if is_power_press(&event) => return,
             Ok(Ok(_)) | Err(_) => {}
@@ -66,17 +74,16 @@ pub async fn power_button() {
     std::future::pending().await
 }
 
-fn open_power_button() -> Option<AsyncFd<fs::File>> {
-    let entries = fs::read_dir("/sys/class/input").ok()?;
-    let button = entries.flatten().find(|entry| {
-        let is_event = entry.file_name().to_string_lossy().starts_with("event");
-        let name = fs::read_to_string(entry.path().join("device/name")).unwrap_or_default();
-        is_event && name.trim() == "Power Button"
-    })?;
+fn open_button(entry: &fs::DirEntry) -> Option<AsyncFd<fs::File>> {
+    let name = fs::read_to_string(entry.path().join("device/name")).ok()?;
+    // Beside `event0` there may be an `input0` of the same device.
+    if name.trim() != "Power Button" || !entry.file_name().to_string_lossy().starts_with("event") {
+        return None;
+    }
     let file = fs::OpenOptions::new()
         .read(true)
         .custom_flags(O_NONBLOCK)
-        .open(Path::new("/dev/input").join(button.file_name()))
+        .open(Path::new("/dev/input").join(entry.file_name()))
         .ok()?;
     watch(file, Interest::READABLE).ok()
 }

@@ -220,13 +220,20 @@ impl Report {
         }
     }
 
-    /// Opens the console and the kernel's log once `/dev` is there.
-    pub fn open_console(&self) {
+    /// Opens the console and the kernel's log once `/dev` is there, and what of them could not be
+    /// opened before. True when it is the console.
+    pub fn open_console(&self) -> bool {
         let mut sinks = self.0.borrow_mut();
+        if sinks.console.fd.is_some() {
+            return false;
+        }
+        if sinks.kmsg.fd.is_none() {
+            sinks.kmsg.fd = Sink::open(Path::new("/dev/kmsg"));
+            sinks.kmsg.flush();
+        }
         sinks.console.fd = Sink::open(Path::new("/dev/console"));
-        sinks.kmsg.fd = Sink::open(Path::new("/dev/kmsg"));
         sinks.console.flush();
-        sinks.kmsg.flush();
+        sinks.console.fd.is_some()
     }
 
     /// Opens the events port, once its driver is loaded; what was said before follows.

@@ -15,6 +15,7 @@ use crate::children;
 use crate::emergency;
 use crate::reaper::Reaper;
 use crate::report::Report;
+use crate::running::Shared;
 use crate::stage::chain;
 use crate::stages::identity::save_for_next_boot;
 
@@ -36,7 +37,12 @@ pub fn name(kind: Shutdown) -> &'static str {
 
 /// After the services: kills what is left, writes what the next boot wants to know, unmounts,
 /// syncs, and asks the kernel (reboot(2)).
-pub async fn finish(report: &Report, reaper: &Reaper, kind: Shutdown) -> ! {
+pub async fn finish(shared: &Shared, kind: Shutdown) -> ! {
+    let (report, reaper) = (&shared.report, &shared.reaper);
+    let watchdog = shared.watchdog.get().and_then(Option::as_ref);
+    if let Some(watchdog) = watchdog {
+        watchdog.begin_end();
+    }
     // Orphans and children of PID 1 that no service owns. ESRCH: there are none.
     let _none_left = kill(Pid::from_raw(-1), Signal::SIGKILL);
     while reaper.reap() {}
@@ -55,6 +61,9 @@ pub async fn finish(report: &Report, reaper: &Reaper, kind: Shutdown) -> ! {
         Shutdown::Reboot => PowerAction::Reboot,
         Shutdown::Halt => PowerAction::Halt,
     };
+    if let Some(watchdog) = watchdog {
+        watchdog.end(kind);
+    }
     match end_machine(action) {
         Ok(never) => match never {},
         Err(errno) => {

@@ -13,6 +13,7 @@
 mod boot_times;
 mod effects;
 mod ground;
+mod hardware;
 mod journaled;
 mod network_stage;
 mod requests;
@@ -126,7 +127,6 @@ pub async fn run(mut booted: Booted) -> ! {
     let (events, mut inbox) = mpsc::unbounded_channel();
     let (calls, mut incoming) = mpsc::channel(CALLS);
     let report = booted.report.clone();
-    let reaper = booted.reaper.clone();
     let network = &booted.config.machine.network;
     let pool = Pool::new(network.pool, bridged(&booted.config.services));
     let (network, news) = NetworkHandle::start(network.clone(), pool.clone());
@@ -150,7 +150,7 @@ pub async fn run(mut booted: Booted) -> ! {
     report.stage(Stage::Supervise, boottime().saturating_sub(started), &[]);
     let kind = machine.turn(&mut inbox, &mut incoming).await;
     report.write_at_once();
-    shutdown::finish(&report, &reaper, kind).await
+    shutdown::finish(&machine.shared, kind).await
 }
 
 impl Machine {
@@ -194,6 +194,8 @@ impl Machine {
             network_loaded: tokio::sync::watch::Sender::new(false),
             early_launches: tokio::sync::watch::Sender::new(early),
             devices_settled: tokio::sync::watch::Sender::new(false),
+            booted: tokio::sync::watch::Sender::new(false),
+            watchdog: tokio::sync::OnceCell::new(),
             overlay: tokio::sync::OnceCell::new(),
         });
         let needs = Needs::new(&units, shared.reaper.clone(), shared.events.clone());

@@ -67,6 +67,7 @@ impl Machine {
     pub(crate) fn boot_complete(&mut self) {
         let took = since(self.shared.handed_over);
         self.booted_at = boottime();
+        self.shared.booted.send_replace(true);
         let up = self.count(ServiceState::Up);
         let all = self.units.len() + self.shared.broken.len();
         let report = &self.shared.report;

@@ -39,6 +39,7 @@ use crate::reaper::Reaper;
 use crate::report::Report;
 use crate::stages::identity::Identity;
 use crate::stages::storage::Storage;
+use crate::watchdog::Watchdog;
 pub use exec::exec;
 pub use id_ranges::id_bases;
 pub use launch::launch;
@@ -93,6 +94,10 @@ pub struct Shared {
     pub network_loaded: watch::Sender<bool>,
     /// How many services that wait for no module are still before the end of their first launch.
     pub early_launches: watch::Sender<usize>,
+    /// Whether every service of the boot has come up, ended or failed once.
+    pub booted: watch::Sender<bool>,
+    /// The watchdog, once it was looked at: none that works.
+    pub watchdog: OnceCell<Option<Watchdog>>,
     /// Whether the batch `machine` has been loaded and its ports are named.
     pub devices_settled: watch::Sender<bool>,
     /// How the load of the batch `overlay` went, once somebody needed it.

@@ -113,25 +113,25 @@ fn find_state(found: &[Disk]) -> Result<PathBuf, String> {
     find(STATE_SERIAL, found).ok_or_else(|| "no state disk".to_owned())
 }
 
-/// Waits for the next uevent; for ever without a socket.
-pub(crate) async fn changed(uevents: Option<&AsyncFd<OwnedFd>>) {
+/// Waits for the next uevent; for ever without a socket. True for a device that may want a driver.
+pub(crate) async fn changed(uevents: Option<&AsyncFd<OwnedFd>>) -> bool {
     match uevents {
         Some(uevents) => next_uevent(uevents).await,
         None => std::future::pending().await,
     }
 }
 
-async fn next_uevent(socket: &AsyncFd<OwnedFd>) {
+async fn next_uevent(socket: &AsyncFd<OwnedFd>) -> bool {
     while let Ok(mut ready) = socket.readable().await {
         let read = ready.try_io(|socket| {
             orlop_sys::uevent::receive(socket.get_ref().as_fd()).map_err(io::Error::from)
         });
-        if read.is_ok() {
-            return;
+        if let Ok(Ok(wants_driver)) = read {
+            return wants_driver;
         }
     }
     // A socket that fails tells nothing more: the deadline decides.
-    std::future::pending::<()>().await;
+    std::future::pending().await
 }
 
 /// A block device as sysfs shows it.

@@ -1,4 +1,4 @@
-//! Stage `early_mounts`: the kernel's own file systems, the standard streams, the command line.
+//! Stage `early_mounts`: the kernel's own file systems, the command line.
 //!
 //! PID 1 keeps its /proc and /sys bare: any mount over them would forbid a fresh proc in a
 //! service's user namespace (kernel-facts, mount_too_revealing in fs/namespace.c).
@@ -66,7 +66,7 @@ fn plan_mounts() -> [Early; 5] {
     ]
 }
 
-/// Mounts, opens the standard streams, reads the command line.
+/// Mounts, reads the command line.
 ///
 /// # Errors
 /// When a mount fails: nothing works without any of them.
@@ -93,9 +93,6 @@ pub fn run() -> Result<Done<EarlyMounts>, Fatal> {
         }
     }
     let mut degraded = Vec::new();
-    if let Err(errno) = open_standard_streams() {
-        degraded.push(format!("opening /dev/console: {errno:?}"));
-    }
     if let Err(errno) = set_limit(Ulimit::NOFILE.number, OPEN_FILES, OPEN_FILES) {
         degraded.push(format!("raising the limit of open files: {errno:?}"));
     }
@@ -109,9 +106,12 @@ pub fn run() -> Result<Done<EarlyMounts>, Fatal> {
     })
 }
 
-/// An initramfs without /dev/console leaves descriptors 0 to 2 closed: the next opened file would
-/// silently become one of them.
-fn open_standard_streams() -> Result<(), Errno> {
+/// Makes the console PID 1's standard streams. Until then they are what the kernel opened, or
+/// /dev/null of the initramfs when there was no console yet.
+///
+/// # Errors
+/// The errno of open(2): ENODEV as long as the console's driver is not there.
+pub fn open_standard_streams() -> Result<(), Errno> {
     let console = open(
         "/dev/console",
         OFlag::O_RDWR | OFlag::O_NOCTTY,

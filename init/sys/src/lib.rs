@@ -42,5 +42,6 @@ pub mod seccomp;
 pub mod signals;
 pub mod tty;
 pub mod uevent;
+pub mod watchdog;
 
 pub use nix::errno::Errno;
