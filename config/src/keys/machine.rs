@@ -214,7 +214,7 @@ pub(super) const ACCESS: Table = table!(&[key(
     "console",
     Shape::Choice(&["shell", "off"]),
     "`shell`",
-    "What the serial console offers: a shell without a password, or nothing. The emergency shell follows it.",
+    "What the console offers: a shell without a password, or nothing. The emergency shell follows it.",
     "console = \"off\"",
 )]);
 
