@@ -105,34 +105,37 @@ fn read(raw: bool, variables: &mut BTreeMap<String, String>, findings: &mut Find
         if words.is_empty() || words.starts_with('#') {
             continue;
         }
-        let words = match raw {
-            true => line.trim_start(),
-            false => words.strip_prefix("export ").unwrap_or(words),
-        };
-        let assigned = words.split_once('=').map(|(name, value)| match raw {
-            true => (name, Some((value.trim_end_matches('\r').to_owned(), 0))),
-            // What is in quotes may go on over lines.
-            false => {
-                let from = start + line.find('=').unwrap_or_default() + 1;
-                (name.trim(), text.get(from..).and_then(unquoted))
-            }
-        });
-        let wrong = match assigned {
-            Some((name, _)) if !is_name(name) => "does not begin with a variable's name",
-            Some((name, Some((value, length)))) => {
-                variables.insert(name.to_owned(), value);
-                let end = start + line.find('=').unwrap_or_default() + 1 + length;
-                let rest = text.get(end.min(text.len())..).unwrap_or_default();
-                if !raw {
-                    at = end + rest.find('\n').map_or(rest.len(), |length| length + 1);
-                }
-                continue;
-            }
-            Some((_, None)) => {
-                at = text.len();
-                "has a quote without an end"
-            }
+        let wrong = match line.split_once('=') {
             None => "has no value",
+            Some((name, rest)) => {
+                let from = start + name.len() + 1;
+                let (name, value) = match raw {
+                    true => {
+                        let value = rest.trim_end_matches('\r').to_owned();
+                        (name.trim_start(), Some((value, rest.len())))
+                    }
+                    // What is in quotes may go on over lines.
+                    false => {
+                        let name = name.trim();
+                        let name = name.strip_prefix("export ").unwrap_or(name).trim_start();
+                        (name, text.get(from..).and_then(unquoted))
+                    }
+                };
+                match value {
+                    _ if !is_name(name) => "does not begin with a variable's name",
+                    Some((value, length)) => {
+                        variables.insert(name.to_owned(), value);
+                        let end = from + length;
+                        let rest = text.get(end..).unwrap_or_default();
+                        at = end + rest.find('\n').map_or(rest.len(), |length| length + 1);
+                        continue;
+                    }
+                    None => {
+                        at = text.len();
+                        "has a quote without an end"
+                    }
+                }
+            }
         };
         let place = Place {
             span: start..start + line.len(),
