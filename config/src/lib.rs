@@ -8,8 +8,10 @@
 mod audit;
 mod check;
 mod cron;
+mod deviations;
 mod diagnostic;
 mod disk;
+mod effective;
 pub mod keys;
 mod machine;
 mod naming;
@@ -18,6 +20,7 @@ mod parse;
 mod reference;
 mod resources;
 mod scalar;
+mod schema;
 mod service;
 mod supervision;
 mod tree;
@@ -26,14 +29,19 @@ mod value;
 pub use audit::{Allowance, Reach, audit};
 pub use check::{Checked, Content, FolderFiles, MOST_SERVICES, Sources, check};
 pub use cron::Cron;
+pub use deviations::{deviations_markdown, deviations_text};
 pub use diagnostic::{Diagnostic, Severity, SourceFile};
 pub use disk::DiskName;
+pub use effective::{
+    EffectiveKey, EffectiveManifest, EffectiveValue, ValueSource, effective, toml_inline,
+};
 pub use machine::{Access, ConsoleAccess, Kernel, LinkConfig, Machine, NetworkConfig, Watchdog};
 pub use naming::{ExtraHost, HostAddress, Resolver};
 pub use nearest::nearest;
 pub use reference::reference_markdown;
 pub use resources::{IoLimit, Resources, Ulimit};
 pub use scalar::decode_base64;
+pub use schema::{schema, schema_text};
 pub use service::{
     Build, BuildUser, Condition, Dependency, DeviceGrant, HostNamespaces, Isolation, NetworkMode,
     Propagate, PublishedPort, RestartPolicy, Service, TmpfsMount, UserSpec, UsernsMode,

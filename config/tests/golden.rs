@@ -44,6 +44,12 @@ fn around(case: &Path, text: &str) -> Sources {
     sources
 }
 
+/// A file's text as whoever reads manifests hands it over.
+#[expect(clippy::unwrap_used, reason = "a missing fixture fails the test")]
+fn text_of(case: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(case).unwrap()).into_owned()
+}
+
 #[expect(clippy::unwrap_used, reason = "writing to a String cannot fail")]
 fn told(checked: &Checked) -> String {
     let mut out = String::new();
@@ -94,7 +100,7 @@ fn assert_none(complaints: &[String]) {
 fn good_manifests_mean_what_they_say() {
     let mut complaints = Vec::new();
     for case in files_below("accept", "toml") {
-        let checked = check(&around(&case, &fs::read_to_string(&case).unwrap()));
+        let checked = check(&around(&case, &text_of(&case)));
         assert_eq!(told(&checked), "", "{}", case.display());
         assert!(checked.broken.is_empty());
         let mut services = checked.services.iter();
@@ -114,7 +120,7 @@ fn bad_manifests_are_told_how_to_become_good() {
     let cases = files_below("reject", "toml");
     assert!(cases.len() >= 40);
     for case in cases {
-        let checked = check(&around(&case, &fs::read_to_string(&case).unwrap()));
+        let checked = check(&around(&case, &text_of(&case)));
         let found = told(&checked);
         assert_ne!(found, "", "{} is accepted", case.display());
         for diagnostic in &checked.diagnostics {

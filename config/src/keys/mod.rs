@@ -35,6 +35,8 @@ pub struct Column {
     pub default: &'static str,
     /// What it does, one line.
     pub about: &'static str,
+    /// How Compose has it and how it is here, when that is not the same.
+    pub differs: Option<(&'static str, &'static str)>,
 }
 
 /// A row of the key table as it is written in these files.
@@ -76,6 +78,10 @@ const SERVICE: Table = table!({
     ];
     const COUNT: usize =
         PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len();
+    #[expect(
+        clippy::large_const_arrays,
+        reason = "evaluated by the compiler; a program gets its two halves"
+    )]
     const JOINED: [Row; COUNT] = joined(&PARTS);
     &JOINED
 });
@@ -247,7 +253,7 @@ impl Section {
         self.table().keys
     }
 
-    /// What the reference page says of each key, in the same order.
+    /// What the reference page and the schema say of each key, in the same order.
     #[must_use]
     pub const fn columns(self) -> &'static [Column] {
         self.table().columns
@@ -407,7 +413,16 @@ const fn key(
             shape,
             default,
             about,
+            differs: None,
         },
+    }
+}
+
+impl Row {
+    /// A key that Compose has in another way: how it is there, how it is here.
+    const fn unlike_compose(mut self, there: &'static str, here: &'static str) -> Row {
+        self.column.differs = Some((there, here));
+        self
     }
 }
 
@@ -432,6 +447,7 @@ const fn other(name: &'static str, support: Support) -> Row {
             shape: Shape::Boolean,
             default: "",
             about: "",
+            differs: None,
         },
     }
 }

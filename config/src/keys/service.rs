@@ -10,14 +10,16 @@ pub(super) const PROGRAM: &[Row] = &[
         "the service's name, with `build`",
         "The image to run: one that a `build` of this machine or of the catalogue makes.",
         "image = \"web\"",
-    ),
+    )
+    .unlike_compose("a registry's, pulled when missing", "one that a `build` of this machine or of the catalogue makes"),
     key(
         "build",
         Shape::Table(Section::Build),
         "–",
         "What the image is made of; see `build` below.",
         "build = { debian = [\"nginx-light\"] }",
-    ),
+    )
+    .unlike_compose("`context` and `dockerfile`", "`debian`, `files`, `programs`, `users`, `directories`"),
     key(
         "command",
         Shape::Any(&[
@@ -27,7 +29,8 @@ pub(super) const PROGRAM: &[Row] = &[
         "–",
         "What to run, after `entrypoint`.",
         "command = [\"/usr/sbin/nginx\", \"-g\", \"daemon off;\"]",
-    ),
+    )
+    .unlike_compose("the image's by default", "no image has one: `command` or `entrypoint` must be written"),
     key(
         "entrypoint",
         Shape::Any(&[
@@ -37,7 +40,8 @@ pub(super) const PROGRAM: &[Row] = &[
         "empty",
         "What to run; `command` gives its arguments.",
         "entrypoint = [\"/usr/bin/redis-server\"]",
-    ),
+    )
+    .unlike_compose("the image's by default", "no image has one: `command` or `entrypoint` must be written"),
     key(
         "environment",
         Shape::Any(&[
@@ -54,7 +58,8 @@ pub(super) const PROGRAM: &[Row] = &[
         "root of the user namespace",
         "Who runs the main process.",
         "user = \"www-data\"",
-    ),
+    )
+    .unlike_compose("the image's", "root of the user namespace"),
     key(
         "working_dir",
         Shape::Text(&form::PATH),
@@ -75,7 +80,8 @@ pub(super) const PROGRAM: &[Row] = &[
         "empty",
         "Volumes declared in `system.toml`, and read-only files of the service's own folder.",
         "volumes = [\"data:/var/lib/app\", \"./app.conf:/etc/app.conf\"]",
-    ),
+    )
+    .unlike_compose("host paths, anonymous volumes", "volumes declared in `system.toml`, and files of the service's own folder, which are read-only"),
     key(
         "tmpfs",
         Shape::Any(&[
@@ -85,21 +91,24 @@ pub(super) const PROGRAM: &[Row] = &[
         "empty",
         "Empty file systems in memory, 64 MiB each when not said otherwise.",
         "tmpfs = [\"/run\", \"/tmp:size=64m\"]",
-    ),
+    )
+    .unlike_compose("unlimited", "64 MiB and mode 1777 when not said otherwise"),
     key(
         "read_only",
         Shape::Boolean,
         "`true` (`false` for `baseline` and `privileged`)",
         "Whether the root file system is read-only.",
         "read_only = false",
-    ),
+    )
+    .unlike_compose("`false`", "`true`; `false` with `isolation` `baseline` or `privileged`"),
     key(
         "ports",
         Shape::List(&Shape::Text(&form::PORT)),
         "empty",
         "Ports of the machine that lead into the container.",
         "ports = [\"8080:80\"]",
-    ),
+    )
+    .unlike_compose("`\"80\"` gets a port of the host at random; dropped or refused with `network_mode` `host` or `none` when it runs", "the machine's port must be written: `\"8080:80\"`; an error of the check with `network_mode` `host` or `none`"),
     key(
         "network_mode",
         Shape::Choice(&["bridge", "none", "host"]),
@@ -113,7 +122,8 @@ pub(super) const PROGRAM: &[Row] = &[
         "an own user namespace",
         "`host` leaves the user namespace: root inside is root of the machine.",
         "userns_mode = \"host\"",
-    ),
+    )
+    .unlike_compose("the engine's", "an own user namespace of 65,536 ids; `\"host\"` leaves it, `isolation = \"privileged\"` implies that, nothing else does"),
     key(
         "depends_on",
         Shape::Any(&[
@@ -144,21 +154,24 @@ pub(super) const PROGRAM: &[Row] = &[
         "empty",
         "Capabilities on top of those of `isolation`; a user who is not root holds no others.",
         "cap_add = [\"NET_ADMIN\"]",
-    ),
+    )
+    .unlike_compose("on top of Docker's fourteen", "on top of none; `isolation = \"baseline\"` gives Docker's"),
     key(
         "cap_drop",
         Shape::List(&Shape::Text(&form::CAPABILITY)),
         "empty",
         "Capabilities to take away from those of `isolation`.",
         "cap_drop = [\"ALL\"]",
-    ),
+    )
+    .unlike_compose("of Docker's fourteen", "of those that `isolation` gives, which is none"),
     key(
         "mem_limit",
         Shape::TextOrNumber(&form::SIZE),
         "–",
         "The most memory that the service may use.",
         "mem_limit = \"512m\"",
-    ),
+    )
+    .unlike_compose("a limit", "a limit, and when the machine is out of memory services without one are killed first"),
     key(
         "cpus",
         Shape::TextOrNumber(&form::CPUS),
@@ -172,7 +185,8 @@ pub(super) const PROGRAM: &[Row] = &[
         "`2048`",
         "The most processes and threads.",
         "pids_limit = 100",
-    ),
+    )
+    .unlike_compose("no limit", "2048"),
     key(
         "devices",
         Shape::List(&Shape::Text(&form::DEVICE)),
@@ -193,7 +207,8 @@ pub(super) const PROGRAM: &[Row] = &[
         "`restricted`",
         "How much the container may do: nothing beyond what is granted here; Docker's defaults; everything.",
         "isolation = \"baseline\"",
-    ),
+    )
+    .unlike_compose("a Windows setting", "`restricted`, `baseline` or `privileged`: the names of the Kubernetes Pod Security Standards"),
     key(
         "control",
         Shape::List(&Shape::Text(&form::GRANT)),

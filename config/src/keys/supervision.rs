@@ -53,7 +53,8 @@ pub(super) const SUPERVISION: &[Row] = &[
         "–",
         "How to ask the service whether it is well; see `healthcheck` below.",
         "healthcheck = { http = \":80/\" }",
-    ),
+    )
+    .unlike_compose("`test`, a program of the image; an unhealthy service is only shown", "`http`, `tcp` and `file` too, which need no program; an unhealthy service is ended, and `restart` decides (`on_unhealthy = \"none\"` is Compose's)"),
     key(
         "on_unhealthy",
         Shape::Choice(&["restart", "none"]),
@@ -67,7 +68,8 @@ pub(super) const SUPERVISION: &[Row] = &[
         "`always`; `no` for a oneshot",
         "After which ends to start again; the last four are systemd's.",
         "restart = \"on-failure:3\"",
-    ),
+    )
+    .unlike_compose("`no`; `unless-stopped` remembers a stop over a reboot", "`always`, and `no` for a oneshot; after a run of 10 s at once instead of after 100 ms (`restart_reset_after`); `unless-stopped` as `always` until generations remember it; systemd's four policies too"),
     key(
         "restart_delay",
         Shape::Text(&form::DURATION),
@@ -171,7 +173,8 @@ pub(super) const SUPERVISION: &[Row] = &[
         "1",
         "How many instances run, `web-1`, `web-2`, …; 0 defines it without starting it, and nobody waits for it.",
         "scale = 3",
-    ),
+    )
+    .unlike_compose("instances `web-1`, …", "the same from 2 on; `scale = 1` is `web` itself; an instance finds its number in `ORLOP_REPLICA`"),
     key(
         "deploy",
         Shape::Table(Section::Deploy),
@@ -192,7 +195,8 @@ pub(super) const DEPENDENCY: Table = table!(&[
         "`service_started`",
         "What to wait for.",
         "condition = \"service_started\"",
-    ),
+    )
+    .unlike_compose("must be written", "`service_started` by default"),
     key(
         "required",
         Shape::Boolean,
@@ -407,6 +411,10 @@ pub(super) const RESTART_POLICY: Table = table!(&[
         "`100ms`",
         "The same as `restart_delay`.",
         "delay = \"5s\"",
+    )
+    .unlike_compose(
+        "the same before each restart",
+        "before the first; doubles up to `restart_max_delay`"
     ),
     key(
         "max_attempts",

@@ -1,11 +1,11 @@
 //! A table whose keys the key table knows: every key is looked up there, and only there.
 
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 use crate::keys::{Key, Section, Support, belongs_to_the_file, nearest_key};
 use crate::tree::findings::{Findings, Place};
 use crate::tree::node::{ENTRIES, Node, key_text};
-use crate::tree::text::quoted;
+use crate::tree::text::{quoted, shown};
 
 /// The supported keys of a table, by name.
 #[derive(Debug)]
@@ -59,6 +59,11 @@ impl<'t> Fields<'t> {
                     findings.error(&place, message);
                     continue;
                 }
+                if let Some(message) = meant_as_a_section(section, text, value.get_ref()) {
+                    meant.push("services");
+                    findings.error(&place, message);
+                    continue;
+                }
                 // Nobody will be told more, so nothing need be searched for.
                 let near = match findings.is_full() {
                     true => None,
@@ -107,6 +112,31 @@ impl<'t> Fields<'t> {
             .iter()
             .map(|(place, _)| place)
             .min_by_key(|place| place.span.start)
+    }
+}
+
+/// A table at a name of the person's own, where such tables stand one level deeper or in another file.
+fn meant_as_a_section(section: Section, name: &str, value: &DeValue<'_>) -> Option<String> {
+    let table = value.as_table()?;
+    let has_keys_of = |of: Section| {
+        let mut names = table.keys().map(|name| name.get_ref());
+        names.any(|name| of.key(name).is_some())
+    };
+    let name = shown(name);
+    match section {
+        _ if ["Unit", "Service", "Install", "Timer"].contains(&name.as_str()) => Some(
+            "is of systemd's unit files; write the keys of docs/manifests.md at the top".to_owned(),
+        ),
+        Section::Service if has_keys_of(Section::Service) => Some(format!(
+            "this file is one service; write its keys at the top, without [{name}]"
+        )),
+        Section::System | Section::Network if has_keys_of(Section::Link) => Some(format!(
+            "is no key; write [network.links.{name}] for a link"
+        )),
+        Section::System if has_keys_of(Section::Service) => Some(format!(
+            "is no key; write a service into a file of its own, services/{name}/service.toml"
+        )),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 mod depth;
 mod fields;
 mod findings;
+mod habit;
 mod node;
 mod sentence;
 mod syntax;
@@ -12,4 +13,4 @@ pub(crate) use fields::Fields;
 pub(crate) use findings::{Findings, Place};
 pub(crate) use node::Node;
 pub(crate) use syntax::Document;
-pub(crate) use text::{quoted, shown};
+pub(crate) use text::{Text, quoted, shown};

@@ -245,6 +245,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
         DeValue::Integer(_) | DeValue::Float(_) => "a number",
         DeValue::Boolean(true) => "true",
         DeValue::Boolean(false) => "false",
+        DeValue::Datetime(time) if time.date.is_none() => "a time",
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",

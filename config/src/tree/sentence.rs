@@ -2,14 +2,18 @@
 
 use toml::de::Error;
 
+use crate::tree::habit::habit;
 use crate::tree::text::shown;
 
-/// The parser's finding with what to write instead.
-pub(crate) fn sentence(error: &Error, line: &str, found: &str) -> String {
-    if let Some(instead) = from_yaml(line) {
-        return format!("is YAML; in TOML write {instead}");
-    }
+/// The parser's finding with what to write instead. `at` is where in the line it stopped, in bytes.
+pub(crate) fn sentence(error: &Error, line: &str, at: usize, found: &str) -> String {
     let message = error.message();
+    // Within text, a line of YAML or of a shell is what was meant.
+    if !is_about_text(message)
+        && let Some(sentence) = habit(line, at)
+    {
+        return sentence;
+    }
     if message.starts_with("duplicate key") {
         return format!("\"{found}\" is here a second time; keep one of the two");
     }
@@ -19,9 +23,12 @@ pub(crate) fn sentence(error: &Error, line: &str, found: &str) -> String {
         "invalid float",
         "invalid boolean",
         "invalid integer",
+        "invalid time",
+        "invalid date",
     ];
     if guessed.iter().any(|start| message.starts_with(start)) {
-        return unquoted(found.trim());
+        let word = word_at(line, at).filter(|_| !found.contains(' '));
+        return unquoted(word.unwrap_or(found).trim());
     }
     let known = SENTENCES
         .iter()
@@ -30,6 +37,29 @@ pub(crate) fn sentence(error: &Error, line: &str, found: &str) -> String {
         Some((_, sentence)) => (*sentence).to_owned(),
         None => format!("is not TOML ({message}); write key = value"),
     }
+}
+
+/// Whether the parser's finding is about text without an end.
+pub(super) fn is_about_text(message: &str) -> bool {
+    [
+        "invalid basic string",
+        "invalid literal string",
+        "invalid multi-line",
+    ]
+    .iter()
+    .any(|start| message.starts_with(start))
+}
+
+/// The whole word around a place: the parser begins in the middle of `127.0.0.1:80`.
+fn word_at(line: &str, at: usize) -> Option<&str> {
+    let (before, after) = line.split_at_checked(at)?;
+    let begins = before
+        .rfind([' ', '\t', ',', '=', '[', '{'])
+        .map_or(0, |at| at + 1);
+    let ends = after
+        .find([' ', '\t', ',', ']', '}', '#'])
+        .unwrap_or(after.len());
+    line.get(begins..at + ends)
 }
 
 /// The beginnings of the parser's messages, and our sentence for each.
@@ -44,7 +74,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     (
         "carriage return",
-        "a carriage return stands alone; write plain line ends",
+        "a carriage return stands alone; write the file with line ends of Unix (LF) or Windows (CR LF)",
     ),
     ("extra `=`", "is one = too many; write key = value"),
     (
@@ -60,7 +90,6 @@ const SENTENCES: &[(&str, &str)] = &[
         "invalid comment",
         "a comment contains a control character; remove it",
     ),
-    ("invalid date", "is no date; write text in quotes"),
     (
         "invalid literal string",
         "the text has no end; write a closing ' on the same line",
@@ -131,53 +160,11 @@ fn unquoted(found: &str) -> String {
         "false" | "no" | "off" => {
             format!("{found} is no value in TOML; write false, or text in quotes: \"{found}\"")
         }
-        _ => format!("text needs quotes; write \"{found}\""),
-    }
-}
-
-/// What a line of YAML, which Compose users know, is in TOML.
-fn from_yaml(line: &str) -> Option<String> {
-    let line = line.trim();
-    if let Some(entry) = line.strip_prefix("- ") {
-        let entry = entry.trim().trim_matches(['"', '\'']);
-        return Some(format!("lists in brackets: [\"{}\"]", shown(entry)));
-    }
-    let (key, value) = line.split_once(':')?;
-    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    if key.is_empty() || !key.bytes().all(word) || !(value.is_empty() || value.starts_with(' ')) {
-        return None;
-    }
-    let quotes = value.contains(['"', '\'']);
-    let value = value.trim().trim_matches(['"', '\'']);
-    Some(match value {
-        "" => format!("{key} = […] or [{key}]"),
-        "true" | "false" => format!("{key} = {value}"),
-        _ if !quotes && value.parse::<i64>().is_ok() => format!("{key} = {value}"),
-        _ if value.starts_with(['[', '{']) => format!("{key} = {}", shown(value)),
-        _ => format!("{key} = \"{}\"", shown(value)),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn yaml_is_recognised_and_translated() {
-        assert_eq!(
-            from_yaml("image: nginx").as_deref(),
-            Some("image = \"nginx\"")
-        );
-        assert_eq!(
-            from_yaml("  read_only: true").as_deref(),
-            Some("read_only = true")
-        );
-        assert_eq!(
-            from_yaml("  - \"80:80\"").as_deref(),
-            Some("lists in brackets: [\"80:80\"]")
-        );
-        assert_eq!(from_yaml("scale: 3").as_deref(), Some("scale = 3"));
-        assert_eq!(from_yaml("cpus: \"3\"").as_deref(), Some("cpus = \"3\""));
-        assert_eq!(from_yaml("image = nginx:1.25"), None);
+        "null" | "none" | "nil" | "~" => {
+            format!(
+                "{found} is no value in TOML; remove the key, or write text in quotes: \"{found}\""
+            )
+        }
+        _ => format!("text needs quotes; write \"{}\"", shown(found)),
     }
 }

@@ -4,7 +4,7 @@ use toml::de::{DeTable, Error};
 
 use crate::tree::depth::too_deep;
 use crate::tree::findings::{Findings, Place};
-use crate::tree::sentence::sentence;
+use crate::tree::sentence::{is_about_text, sentence};
 use crate::tree::text::shown;
 
 /// The largest manifest that is read, in bytes.
@@ -48,6 +48,10 @@ impl<'a> Document<'a> {
             findings.error(&place, "is a key with too many dots; write at most 16");
             return nothing;
         }
+        if text.starts_with("\u{fffd}\u{fffd}") && text.contains('\0') {
+            findings.error(&Place::default(), "is UTF-16; write the file in UTF-8");
+            return nothing;
+        }
         report_replaced(findings);
         let (table, mut errors) = DeTable::parse_recoverable(text);
         errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
@@ -62,11 +66,9 @@ impl<'a> Document<'a> {
                 continue;
             }
             last_line = line;
-            let message = sentence(
-                error,
-                findings.text.line_at(span.start),
-                &text_of(text, error),
-            );
+            let at = findings.text.offset_in_line(span.start);
+            let line_text = findings.text.line_at(span.start);
+            let message = sentence(error, line_text, at, &text_of(text, error));
             let key = String::new();
             findings.error(&Place { span, key }, message);
         }
@@ -108,6 +110,16 @@ fn report_unclosed(errors: &[Error], findings: &mut Findings<'_>) -> Option<usiz
         message.starts_with("unclosed array, ") || message.starts_with("unclosed inline table")
     })?;
     let end = unclosed.span()?;
+    // Text without an end took the bracket with it.
+    let text = errors.iter().find(|error| is_about_text(error.message()));
+    if let Some((error, span)) = text.and_then(|error| Some((error, error.span()?))) {
+        let found = text_of(findings.text.text, error);
+        let message = sentence(error, findings.text.line_at(span.start), 0, &found);
+        let at = span.start;
+        let key = String::new();
+        findings.error(&Place { span, key }, message);
+        return Some(at);
+    }
     let (what, bracket) = match unclosed.message().starts_with("unclosed array") {
         true => ("list", ']'),
         false => ("table", '}'),

@@ -70,6 +70,11 @@ impl<'a> Text<'a> {
         rest.split(['\n', '\r']).next().unwrap_or("")
     }
 
+    /// Where in its line an offset is, in bytes.
+    pub(crate) fn offset_in_line(&self, offset: usize) -> usize {
+        offset.saturating_sub(self.line_of(offset).1)
+    }
+
     /// Line, column and the shown line of a span; what lies outside the text is drawn to its end.
     pub(crate) fn locate(&self, span: &Range<usize>) -> Located {
         let (line, start) = self.line_of(span.start);

@@ -31,6 +31,10 @@ fn from_list(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
     let mut found = Found::new();
     let mut seen = std::collections::BTreeSet::new();
     for entry in node.list(findings).unwrap_or_default() {
+        if entry.value.is_table() {
+            entry.error(findings, "a list has names only; write [depends_on.db] with condition = \"service_healthy\" below");
+            continue;
+        }
         let Some(text) = entry.string(findings) else {
             continue;
         };

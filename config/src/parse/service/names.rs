@@ -35,7 +35,11 @@ pub(super) fn extra_hosts(node: &Node<'_>, findings: &mut Findings<'_>) -> Optio
         }
         DeValue::Table(_) => {
             for (name, _, value) in node.named(findings)? {
-                for entry in value.one_or_list(findings).unwrap_or_default() {
+                let addresses = value.one_or_list(findings);
+                if addresses.as_ref().is_some_and(Vec::is_empty) {
+                    value.refuse(findings, &format!("{} has no address", quoted(name)));
+                }
+                for entry in addresses.unwrap_or_default() {
                     let Some(text) = entry.string(findings) else {
                         continue;
                     };

@@ -80,6 +80,12 @@ fn long_syntax(table: &DeTable<'_>) -> String {
 
 /// The ports that one entry publishes, or the sentence why it does not.
 fn published(text: &str) -> Result<Vec<PublishedPort>, String> {
+    if text.contains('$') {
+        return Err(format!(
+            "{} has a variable, and nothing replaces it here; write \"8080:80\"",
+            quoted(text)
+        ));
+    }
     let (body, protocol) = match text.split_once('/') {
         None => (text, Protocol::Tcp),
         Some((body, "tcp")) => (body, Protocol::Tcp),

@@ -121,7 +121,15 @@ pub(super) fn working_dir(node: &Node<'_>, findings: &mut Findings<'_>) -> Optio
 
 /// Reports a word that is none of the choices.
 pub(crate) fn choice(node: &Node<'_>, findings: &mut Findings<'_>, text: &str, choices: &[&str]) {
-    let message = match nearest(text, choices.iter().copied()) {
+    // A part of one word alone, such as healthy, is that word.
+    let mut parts = choices
+        .iter()
+        .filter(|choice| text.len() > 4 && choice.contains(text));
+    let part = match (parts.next(), parts.next()) {
+        (Some(only), None) => Some(*only),
+        _ => None,
+    };
+    let message = match part.or_else(|| nearest(text, choices.iter().copied())) {
         Some(near) => format!("{} is not known; write \"{near}\"", quoted(text)),
         None => format!(
             "{} is not known; write one of \"{}\"",

@@ -11,6 +11,10 @@ use crate::{TmpfsMount, VolumeMount, VolumeName, VolumeSource};
 
 pub(super) fn volumes(node: &Node<'_>, findings: &mut Findings<'_>) -> Vec<(VolumeMount, Place)> {
     let mut mounts = Vec::new();
+    if node.value.is_table() {
+        node.error(findings, "volumes are declared in system.toml, as [volumes.data]; here write volumes = [\"data:/path\"]");
+        return mounts;
+    }
     for entry in node.list(findings).unwrap_or_default() {
         if let DeValue::Table(table) = entry.value {
             entry.error(findings, long_syntax(table));
@@ -60,6 +64,18 @@ pub(super) fn refuse_shared_targets(
 }
 
 fn mount(text: &str) -> Result<VolumeMount, String> {
+    if text.starts_with('$') {
+        return Err(format!(
+            "{} has a variable, and nothing replaces it here; write \"data:/path\" or \"./folder:/path\"",
+            quoted(text)
+        ));
+    }
+    if text.get(1..3) == Some(":\\") {
+        return Err(format!(
+            "{} has a path of the host, which no service sees; write \"data:/path\" with [volumes.data] in system.toml, or \"./folder:/path\" for files of the service's folder",
+            quoted(text)
+        ));
+    }
     let mut parts = text.split(':');
     let (source, target, options) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(source), Some(target), options, None) => (source, target, options),

@@ -175,6 +175,16 @@ fn command(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<HealthTest> {
             );
             None
         }
+        Some((first, _)) if first.starts_with("http:") => {
+            node.error(
+                findings,
+                format!(
+                    "is no program; write http = {} instead of test",
+                    quoted(first)
+                ),
+            );
+            None
+        }
         Some((first, _)) => {
             node.error(
                 findings,

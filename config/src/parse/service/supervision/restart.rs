@@ -113,8 +113,19 @@ fn refuse_endless_oneshot(
 
 fn policy(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<RestartPolicy> {
     // YAML reads a bare no as false, so this is what a translation of it looks like.
-    if node.value.as_bool() == Some(false) {
-        node.error(findings, "must be text in quotes; write restart = \"no\"");
+    if let Some(again) = node.value.as_bool() {
+        let word = if again { "always" } else { "no" };
+        node.error(
+            findings,
+            format!("must be text in quotes; write restart = \"{word}\""),
+        );
+        return None;
+    }
+    if node.value.is_table() {
+        node.error(
+            findings,
+            "must be text; write restart = \"on-failure\", or [deploy.restart_policy] for a table",
+        );
         return None;
     }
     let text = node.string(findings)?;
