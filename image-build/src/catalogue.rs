@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use orlop_config::{Checked, SourceFile, Sources};
 
+use crate::editor::with_schema_line;
 use crate::tree::{Blob, Node, Tree};
 
 /// Path below `services/` and content of each file, sorted.
@@ -61,7 +62,8 @@ impl CatalogueService {
             let path = folder.join(file);
             let parent = path.parent().unwrap_or(folder);
             fs::create_dir_all(parent).with_context(|| format!("make {}", parent.display()))?;
-            fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
+            fs::write(&path, with_schema_line(file, bytes))
+                .with_context(|| format!("write {}", path.display()))?;
         }
         Ok(())
     }

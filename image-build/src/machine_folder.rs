@@ -82,6 +82,12 @@ impl MachineFolder {
         orlop_config::check(&self.sources)
     }
 
+    /// What was read.
+    #[must_use]
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
     /// `system.toml` as written; `None` when there is none.
     #[must_use]
     pub fn system_toml(&self) -> Option<&str> {

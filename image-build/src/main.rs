@@ -11,7 +11,8 @@ use orlop_control::client::Client;
 use orlop_control::verbs::{self, Screen};
 use orlop_image_build::run::{RunOptions, place, run};
 use orlop_image_build::{
-    AddOptions, AuditOptions, BuildOptions, add, audit, build, check, exec, new,
+    AddOptions, AuditOptions, BuildOptions, ConfigOptions, SchemaOf, add, audit, build, check,
+    config, exec, new, print_schema,
 };
 
 /// Machines whose services are containers: write, check, build and run them
@@ -42,6 +43,14 @@ enum Command {
     },
     /// Tell what each service is granted, what that allows, and the stricter line
     Audit(AuditOptions),
+    /// Show every key that counts, with where its value comes from
+    Config(ConfigOptions),
+    /// Print the JSON Schema of a file, for editors
+    Schema {
+        /// Which file
+        #[arg(default_value = "service")]
+        file: SchemaOf,
+    },
     /// Make the kernel, the initramfs and the system image in DIR/build
     Build(BuildArguments),
     /// Boot a machine in QEMU, its console in the terminal
@@ -91,6 +100,8 @@ fn perform(orlop: Orlop) -> Result<u8> {
         Command::Add(options) => return add(&options),
         Command::Check { dir } => return check(&dir),
         Command::Audit(options) => return audit(&options),
+        Command::Config(options) => return config(&options),
+        Command::Schema { file } => print_schema(file)?,
         Command::Build(arguments) => {
             let options = BuildOptions {
                 update: arguments.update,

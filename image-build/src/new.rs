@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 
 use crate::catalogue::{CatalogueService, catalogue};
+use crate::editor::{with_schema_line, write_schemas};
 
 /// `system.toml` of a new machine: every key, with its default, and its services' volumes.
 pub(crate) const SYSTEM_TOML: &str = include_str!("starter/system.toml");
@@ -23,7 +24,7 @@ fn starter() -> impl Iterator<Item = CatalogueService> {
 }
 
 /// Makes `dir` (and what is above it) a machine's folder: a commented `system.toml` and the
-/// services to start from.
+/// services to start from, with the schemas that explain them to editors.
 ///
 /// # Errors
 /// When `dir` is there and not empty, or cannot be written.
@@ -40,7 +41,9 @@ pub fn new(dir: &Path) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error).with_context(|| format!("open {}", dir.display())),
     }
-    write(&dir.join("system.toml"), SYSTEM_TOML.as_bytes())?;
+    let system = with_schema_line("system.toml", SYSTEM_TOML.as_bytes());
+    write(&dir.join("system.toml"), &system)?;
+    write_schemas(dir)?;
     write(&dir.join(".gitignore"), GITIGNORE.as_bytes())?;
     for service in starter() {
         service.write(&dir.join("services").join(&service.name))?;

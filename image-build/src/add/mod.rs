@@ -18,6 +18,7 @@ use orlop_config::nearest;
 
 use crate::catalogue::{CatalogueService, catalogue};
 use crate::check;
+use crate::editor::write_schemas;
 use crate::machine_folder::MachineFolder;
 
 /// What to add, and where.
@@ -72,6 +73,8 @@ pub fn add(options: &AddOptions) -> Result<u8> {
     if declared.text != before {
         replace(&dir.join("system.toml"), declared.text.as_bytes())?;
     }
+    // Newer than those of the machine's first day, perhaps; a machine by hand has none.
+    write_schemas(dir)?;
     for service in &chosen {
         copy(service, dir)?;
     }
