@@ -23,7 +23,8 @@ pub struct Instruction {
 ///
 /// # Errors
 /// EINVAL or EACCES for a program that the verifier refuses, or a kernel without
-/// CONFIG_CGROUP_BPF; EPERM without CAP_BPF and CAP_NET_ADMIN.
+/// CONFIG_CGROUP_BPF; EPERM without CAP_BPF and CAP_NET_ADMIN; EAGAIN when signals kept interrupting
+/// the verifier.
 pub fn load_device_filter(program: &[Instruction]) -> Result<OwnedFd, Errno> {
     let attributes = Load {
         program_type: CGROUP_DEVICE_PROGRAM,
@@ -32,10 +33,21 @@ pub fn load_device_filter(program: &[Instruction]) -> Result<OwnedFd, Errno> {
         licence: LICENCE.as_ptr().addr() as u64,
         ..Load::default()
     };
-    let fd = bpf(PROG_LOAD, &attributes)?;
+    let mut attempts = LOAD_ATTEMPTS;
+    let fd = loop {
+        attempts -= 1;
+        match bpf(PROG_LOAD, &attributes) {
+            // The verifier gives up when a signal is pending (kernel/bpf/verifier.c, do_check).
+            Err(Errno::EAGAIN) if attempts > 0 => {}
+            result => break result?,
+        }
+    };
     // SAFETY: the kernel has just made this descriptor for the caller.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
+
+/// As many as libbpf's PROG_LOAD_ATTEMPTS.
+const LOAD_ATTEMPTS: u32 = 5;
 
 /// Attaches a device filter to a cgroup, beside those of its parents; in the place of `replaced`,
 /// which is attached there, in one step.
