@@ -1,6 +1,10 @@
 //! The verbs, end to end: command line, client, socket, server, a loop that answers.
 #![cfg(all(feature = "server", feature = "verbs"))]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::ffi::OsString;
 use std::io::Write;
