@@ -23,6 +23,8 @@ const QUESTIONS: [&str; 6] = [
     "ssh ",
 ];
 
+/// How long what is written may take to come true before it is blessed away.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Where a reader's folder is, whose name is `shop`.
 const READERS: &str = "/home/you/orlop/target";
 
@@ -87,22 +89,25 @@ impl Page {
     /// What a command printed, where that is not what is written.
     pub fn run(mut self) -> Result<()> {
         let mut printed = Vec::new();
+        let mut done = Ok(());
         for command in commands(&self.markdown) {
-            let at = format!(
-                "{}:{}: {}",
-                self.path.display(),
-                command.lines.start,
-                command.typed
-            );
-            let lines = self.settle(&command).context(at)?;
-            printed.push((command, lines));
+            let (line, typed) = (command.lines.start, &command.typed);
+            let at = format!("{}:{line}: {typed}", self.path.display());
+            match self.settle(&command).context(at) {
+                Ok(lines) => printed.push((command, lines)),
+                Err(error) => {
+                    let console = self.machine.as_mut().map(Machine::said).unwrap_or_default();
+                    done = Err(error.context(format!("the console said:\n{console}")));
+                    break;
+                }
+            }
         }
         if self.bless {
             let page = rewritten(&self.markdown, &printed);
             fs::write(&self.path, page)
                 .with_context(|| format!("write {}", self.path.display()))?;
         }
-        Ok(())
+        done
     }
 
     /// Runs a command until it prints what is written, and gives what shall be written.
@@ -116,12 +121,13 @@ impl Page {
             if same_as(&command.prints, &lines, command.comparison) {
                 return Ok(command.prints.clone());
             }
-            let settled = !lines.iter().any(|line| {
-                ["starting", "Connection reset", "Empty reply", "LOADING"]
-                    .iter()
-                    .any(|word| line.contains(word))
-            });
-            if self.bless && (settled || !asks) {
+            // Not yet what a reader would see.
+            let early =
+                |line: &String| line.contains("health: starting") || line.contains("LOADING");
+            let settled = !lines.is_empty() && !lines.iter().any(early);
+            let given_up =
+                command.prints.is_empty() || Instant::now() + HANG_LIMIT >= limit + PATIENCE;
+            if self.bless && (settled && given_up || !asks) {
                 if command.prints.iter().any(|line| line.starts_with('…')) {
                     bail!(
                         "lines are left out, so this is mended by hand; printed was:\n{}",
@@ -207,4 +213,20 @@ fn forward(line: &str) -> Option<(u16, &str)> {
     let address = address.trim_end_matches("/udp").trim_end_matches('/');
     let (_, port) = address.rsplit_once(':')?;
     Some((port.parse().ok()?, service))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::forward;
+
+    #[test]
+    fn forwards_are_known_by_their_service() {
+        let web = forward("forward   http://127.0.0.1:8080/ (nginx)");
+        assert_eq!(web, Some((8080, "(nginx)")));
+        assert_eq!(
+            forward("forward   127.0.0.1:53/udp (dns)"),
+            Some((53, "(dns)"))
+        );
+        assert_eq!(forward("machine   shop (512 MiB, 2 CPUs)"), None);
+    }
 }

@@ -184,6 +184,15 @@ impl Machine {
         Ok(lines)
     }
 
+    /// What it has said since the last prompt.
+    pub(super) fn said(&mut self) -> String {
+        let heard: Vec<Vec<u8>> = self.0.heard.try_iter().collect();
+        for bytes in heard {
+            self.0.hear(&bytes);
+        }
+        plain(&self.0.text).join("\n")
+    }
+
     /// Waits for the end of `orlop run`, once the machine was asked to end; gives what it said until then.
     pub(super) fn wait(mut self) -> Result<Vec<String>> {
         let (mut text, mut goes_on) = self.0.until(CONSOLE)?;
@@ -226,4 +235,15 @@ fn plain(text: &str) -> Vec<String> {
         lines.remove(0);
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn lines_are_as_a_reader_sees_them() {
+        let lines = plain("\r\n\u{1b}[?2004l\r\u{1b}[1mOrlop\u{1b}[0m  \r\n  ✓ log\r\n\r\n");
+        assert_eq!(lines, ["Orlop", "  ✓ log"]);
+    }
 }
