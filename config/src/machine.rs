@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::{DiskName, Service, VolumeName};
+use crate::{DiskName, Grant, Service, VolumeName};
 
 /// `system.toml`, every default applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,10 +81,14 @@ pub struct LinkConfig {
 }
 
 /// `[access]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Access {
     /// `console`: the serial console, which the emergency shell follows.
     pub console: ConsoleAccess,
+    /// `ssh_keys`: who may log in over SSH, lines of authorized_keys(5) without options.
+    pub ssh_keys: Vec<String>,
+    /// `ssh_control`: what a login may ask of PID 1.
+    pub ssh_control: Vec<Grant>,
 }
 
 /// `[access] console`.

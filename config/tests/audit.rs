@@ -64,7 +64,9 @@ fn the_catalogue() {
         "redis",
         "registry",
     ];
-    let mut system = "[volumes.logs]\n".to_owned();
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMnmmMJwMBmTLLZBsXAQTVCCyRPSzRmgJmeBcATgV3bL";
+    let mut system =
+        format!("[access]\nssh_keys = [\"{key}\"]\n[volumes.logs]\n[volumes.ssh-keys]\n");
     for name in volumes {
         writeln!(system, "[volumes.{name}-data]").unwrap();
     }

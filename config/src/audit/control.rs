@@ -22,6 +22,10 @@ fn told(grant: &Grant) -> (Reach, &'static str) {
             Reach::Machine,
             "it may ask PID 1 for everything that there is to ask",
         ),
+        "access.ssh" | "access.*" => (
+            Reach::Itself,
+            "it is given the keys of `[access] ssh_keys`, and may what `ssh_control` grants a login",
+        ),
         "log.streams" | "log.*" => (Reach::Services, "it reads what all services write"),
         "machine.info" | "machine.booted" => (Reach::Itself, "it may ask about the machine"),
         "network.lease" | "network.*" => (

@@ -2,6 +2,7 @@
 
 mod conditions;
 mod cycles;
+mod logins;
 mod names;
 mod ports;
 mod replicas;
@@ -126,6 +127,7 @@ pub fn check(sources: &Sources) -> Checked {
     conditions::check_conditions(&files, &machine.machine, &mut said);
     terminals::check_terminals(&files, &mut said);
     rescue::check_rescues(&files, &mut said);
+    logins::give_access(&mut files, &machine.machine.access, &mut said);
     said.tell(&mut files);
     let cyclic = cycles::check_cycles(&mut files);
     let scales = replicas::scales(&files);

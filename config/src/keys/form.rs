@@ -161,6 +161,12 @@ pub(super) const CAPABILITY: Form = Form {
     pattern: "^[A-Za-z_]+$",
     known: &crate::value::CAPABILITIES_AND_ALL,
 };
+/// A public key of SSH.
+pub(super) const SSH_KEY: Form = form(
+    "line of a .pub file",
+    "lines of .pub files",
+    "^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\\.com) +[A-Za-z0-9+/]+={0,2}( .*)?$",
+);
 /// A grant of the control interface.
 pub(super) const GRANT: Form = Form {
     one: "grant",

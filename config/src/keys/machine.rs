@@ -210,13 +210,29 @@ pub(super) const STORAGE: Table = table!(&[key(
     "state = \"LABEL=orlop-state\"",
 )]);
 
-pub(super) const ACCESS: Table = table!(&[key(
-    "console",
-    Shape::Choice(&["shell", "off"]),
-    "`shell`",
-    "What the console offers: a shell without a password, or nothing. The emergency shell follows it.",
-    "console = \"off\"",
-)]);
+pub(super) const ACCESS: Table = table!(&[
+    key(
+        "console",
+        Shape::Choice(&["shell", "off"]),
+        "`shell`",
+        "What the console offers: a shell without a password, or nothing. The emergency shell follows it.",
+        "console = \"off\"",
+    ),
+    key(
+        "ssh_keys",
+        Shape::List(&Shape::Text(&form::SSH_KEY)),
+        "empty",
+        "The public keys that may log in, for the service that has `control = [\"access.ssh\"]`; there are no passwords.",
+        "ssh_keys = [\"ssh-ed25519 AAAA… you@laptop\"]",
+    ),
+    key(
+        "ssh_control",
+        Shape::List(&Shape::Text(&form::GRANT)),
+        "empty",
+        "What `orlop` may do in such a login: grants of `control`, of `services` and `machine` only.",
+        "ssh_control = [\"services.list\", \"services.logs\"]",
+    ),
+]);
 
 pub(super) const VOLUME: Table = table!(&[
     not_yet(

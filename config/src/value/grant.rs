@@ -10,7 +10,8 @@ use crate::nearest::nearest;
 pub struct Grant(String);
 
 /// Every grant there is.
-pub(crate) const GRANTS: [&str; 15] = [
+pub(crate) const GRANTS: [&str; 16] = [
+    "access.ssh",
     "log.streams",
     "machine.booted",
     "machine.halt",
@@ -43,7 +44,14 @@ impl Grant {
         if text == "*" || GRANTS.contains(&text) || family(text) {
             return Ok(Self(text.to_owned()));
         }
-        let families = ["log.*", "machine.*", "network.*", "services.*", "time.*"];
+        let families = [
+            "access.*",
+            "log.*",
+            "machine.*",
+            "network.*",
+            "services.*",
+            "time.*",
+        ];
         let method = text
             .strip_prefix("io.orlop.")
             .unwrap_or(text)
@@ -86,10 +94,14 @@ mod tests {
 
     #[test]
     fn grants_families_and_everything() {
-        for text in GRANTS
-            .into_iter()
-            .chain(["*", "services.*", "machine.*", "network.*", "log.*"])
-        {
+        for text in GRANTS.into_iter().chain([
+            "*",
+            "services.*",
+            "machine.*",
+            "network.*",
+            "log.*",
+            "access.*",
+        ]) {
             assert!(Grant::parse(text).is_ok(), "{text}");
         }
         for text in [

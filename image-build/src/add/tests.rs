@@ -41,6 +41,15 @@ fn a_machine_with_all_of_the_catalogue_has_no_errors() {
         .map(String::as_str)
         .collect();
     assert!(!more.is_empty());
+    // `ssh` lets nobody in without a key.
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMnmmMJwMBmTLLZBsXAQTVCCyRPSzRmgJmeBcATgV3bL";
+    let system = fs::read_to_string(dir.join("system.toml")).unwrap();
+    let system = system.replacen(
+        "[access]\n",
+        &format!("[access]\nssh_keys = [\"{key}\"]\n"),
+        1,
+    );
+    fs::write(dir.join("system.toml"), system).unwrap();
     assert_eq!(added(&dir, &more).unwrap(), 0);
     assert_eq!(names(&dir), all);
     let checked = MachineFolder::load(&dir).unwrap().check();

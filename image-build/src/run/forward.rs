@@ -109,7 +109,12 @@ pub(super) fn plan(ports: &[ForwardedPort], asked: &[ForwardSpec], any: bool) ->
             let mut forward = Forward {
                 service: Some(port.service.clone()),
                 address: Ipv4Addr::LOCALHOST,
-                port: if any { 0 } else { port.published },
+                port: match port.published {
+                    _ if any => 0,
+                    // The workstation's own is there already.
+                    22 if !udp => 2222,
+                    published => published,
+                },
                 machine_port: port.published,
                 container_port: Some(port.target),
                 udp,

@@ -1,5 +1,6 @@
 //! `system.toml`: what is wrong falls back to its default, the rest is used.
 
+mod access;
 mod kernel;
 mod network;
 mod storage;
@@ -11,9 +12,9 @@ pub(super) use network::{is_link_name, unicast};
 use std::collections::BTreeSet;
 
 use crate::keys::Section;
-use crate::parse::service::{Truth, choice, pairs, table};
+use crate::parse::service::{Truth, pairs, table};
 use crate::tree::{Document, Fields, Findings, Node, Place, quoted, shown};
-use crate::{Access, ConsoleAccess, Machine, VolumeName};
+use crate::{Machine, VolumeName};
 
 /// What `system.toml` says, as far as it could be read.
 #[derive(Debug)]
@@ -42,8 +43,8 @@ pub(crate) fn parse_machine(findings: &mut Findings<'_>) -> MachineDraft {
     machine.state = fields
         .get("storage")
         .and_then(|n| storage::state(n, findings));
-    if let Some(access) = fields.get("access").and_then(|n| access(n, findings)) {
-        machine.access = access;
+    if let Some(node) = fields.get("access") {
+        access::access(node, &mut machine.access, findings);
     }
     if let Some(node) = fields.get("watchdog") {
         machine.watchdog = watchdog::watchdog(node, findings);
@@ -91,24 +92,6 @@ pub(in crate::parse) fn hostname(node: &Node<'_>, findings: &mut Findings<'_>) -
         ),
     );
     None
-}
-
-fn access(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Access> {
-    let fields = Fields::read(node.table(findings)?, Section::Access, "access", findings);
-    let node = fields.get("console")?;
-    let console = match node.string(findings)? {
-        "shell" => ConsoleAccess::Shell,
-        "off" => ConsoleAccess::Off,
-        "login" => {
-            node.error(findings, "\"login\" is not supported yet; write \"off\", or \"shell\" for a shell without a password");
-            return None;
-        }
-        text => {
-            choice(node, findings, text, &["shell", "off"]);
-            return None;
-        }
-    };
-    Some(Access { console })
 }
 
 /// `sysctls` of the machine, or of a service.

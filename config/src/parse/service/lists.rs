@@ -74,7 +74,10 @@ pub(in crate::parse) fn below_dev(text: &str) -> Result<PathBuf, &'static str> {
     }
 }
 
-pub(super) fn control(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Vec<Grant>> {
+pub(in crate::parse) fn control(
+    node: &Node<'_>,
+    findings: &mut Findings<'_>,
+) -> Option<Vec<Grant>> {
     let mut grants = Vec::new();
     for entry in node.list(findings)? {
         let Some(text) = entry.string(findings) else {

@@ -24,7 +24,7 @@ mod volumes;
 
 pub(crate) use environment::{Truth, pairs, table};
 pub(crate) use image::make as build_for;
-pub(super) use lists::below_dev;
+pub(super) use lists::{below_dev, control};
 pub(super) use process::choice;
 pub(super) use span::span;
 pub(crate) use supervision::Ordered;
@@ -271,7 +271,7 @@ fn read(
             .unwrap_or_default(),
         control: fields
             .get("control")
-            .and_then(|n| lists::control(n, findings))
+            .and_then(|n| control(n, findings))
             .unwrap_or_default(),
         supervision: supervised.supervision,
     });
