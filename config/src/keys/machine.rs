@@ -223,7 +223,7 @@ pub(super) const ACCESS: Table = table!(&[
         Shape::List(&Shape::Text(&form::SSH_KEY)),
         "empty",
         "The public keys that may log in, for the service that has `control = [\"access.ssh\"]`; there are no passwords.",
-        "ssh_keys = [\"ssh-ed25519 AAAA… you@laptop\"]",
+        "ssh_keys = [\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMnmmMJwMBmTLLZBsXAQTVCCyRPSzRmgJmeBcATgV3bL you@laptop\"]",
     ),
     key(
         "ssh_control",
