@@ -128,6 +128,10 @@ pub(crate) fn literal(default: &str, shape: &Shape) -> Option<Value> {
 
 /// The value that the key's example gives it.
 fn example(key: &Key) -> Option<Value> {
+    // A shortened one is for people.
+    if key.example.contains('…') {
+        return None;
+    }
     let mut table: Map<String, Value> = toml::from_str(key.example).ok()?;
     let example = table.remove(key.name)?;
     // `[kernel]` shows a section, not a value.
