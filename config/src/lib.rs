@@ -7,6 +7,7 @@
 
 mod audit;
 mod check;
+pub mod compact;
 mod cron;
 mod deviations;
 mod diagnostic;

@@ -14,6 +14,7 @@ mod terminals;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use crate::compact::gather;
 use crate::parse::{Draft, MachineDraft, parse_machine, parse_service};
 use crate::tree::{Findings, Place, quoted};
 use crate::{ConsoleAccess, Diagnostic, Machine, Service, ServiceName, Severity};
@@ -107,18 +108,14 @@ pub fn check(sources: &Sources) -> Checked {
         .unreadable
         .keys()
         .filter(|folder| !folder.is_empty());
-    let known: BTreeSet<String> = files
-        .keys()
-        .map(ServiceName::as_str)
-        .chain(
-            misnamed
-                .iter()
-                .map(|(folder, _)| folder)
-                .chain(unread)
-                .map(String::as_str),
-        )
-        .map(str::to_owned)
-        .collect();
+    let folders = misnamed.iter().map(|(folder, _)| folder).chain(unread);
+    let known: BTreeSet<String> = gather(
+        files
+            .keys()
+            .map(ServiceName::as_str)
+            .chain(folders.map(String::as_str))
+            .map(str::to_owned),
+    );
     names::check_services(&mut files, &known);
     names::check_volumes(&mut files, &mut machine);
     ports::check_ports(&mut files);

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Files, Said};
 use crate::ServiceName;
+use crate::compact::gather;
 use crate::tree::quoted;
 
 pub(super) fn check_rescues(files: &Files<'_>, said: &mut Said) {
@@ -40,7 +41,7 @@ pub(super) fn check_rescues(files: &Files<'_>, said: &mut Said) {
 
 /// Whether a service requires the other one, directly or not: its start then starts that one, too.
 fn requires(files: &Files<'_>, name: &ServiceName, other: &ServiceName) -> bool {
-    let mut seen = BTreeSet::from([name]);
+    let mut seen: BTreeSet<&ServiceName> = gather([name]);
     let mut ahead = vec![name];
     while let Some(file) = ahead.pop().and_then(|name| files.get(name)) {
         let needed = file.draft.depends_on.iter();

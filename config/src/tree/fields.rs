@@ -2,6 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
+use crate::compact::sort_by;
 use crate::keys::{Key, Section, Support, belongs_to_the_file, nearest_key};
 use crate::tree::findings::{Findings, Place};
 use crate::tree::node::{ENTRIES, Node, key_text};
@@ -40,7 +41,9 @@ impl<'t> Fields<'t> {
         }
         // The table is in the order of the alphabet, but the file's counts when there are too many.
         let mut entries: Vec<_> = table.iter().collect();
-        entries.sort_unstable_by_key(|(name, _)| name.span().start);
+        sort_by(&mut entries, |(a, _), (b, _)| {
+            a.span().start.cmp(&b.span().start)
+        });
         for (name, value) in entries {
             let text = name.get_ref().as_ref();
             let key_path = match path {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use crate::compact::{gather, sort_by};
 use crate::tree::text::Text;
 use crate::{Diagnostic, Severity, SourceFile};
 
@@ -88,7 +89,7 @@ impl<'a> Findings<'a> {
     /// behind `swallowed_from`: what the parser guessed there is worth no second sentence.
     pub(crate) fn drop_echoes(&mut self, kept: usize, swallowed_from: Option<usize>) {
         let line = |finding: &Finding| self.text.line_number(finding.place.span.start);
-        let lines: BTreeSet<usize> = self.list.iter().take(kept).map(line).collect();
+        let lines: BTreeSet<usize> = gather(self.list.iter().take(kept).map(line));
         let swallowed = |f: &Finding| swallowed_from.is_some_and(|at| f.place.span.start >= at);
         let is_echo = |f: &Finding| lines.contains(&line(f)) || swallowed(f);
         let echoes: Vec<bool> = self.list.iter().map(is_echo).collect();
@@ -109,7 +110,8 @@ impl<'a> Findings<'a> {
 
     /// Everything found, in line order.
     pub(crate) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
-        self.list.sort_by_key(|f| (f.place.span.start, f.severity));
+        let place = |f: &Finding| (f.place.span.start, f.severity);
+        sort_by(&mut self.list, |a, b| place(a).cmp(&place(b)));
         let (text, untold) = (&self.text, self.untold);
         let mut all: Vec<Diagnostic> = self
             .list

@@ -2,6 +2,7 @@
 
 use toml::de::{DeTable, Error};
 
+use crate::compact::sort_by;
 use crate::tree::depth::too_deep;
 use crate::tree::findings::{Findings, Place};
 use crate::tree::sentence::{is_about_text, sentence};
@@ -54,7 +55,8 @@ impl<'a> Document<'a> {
         }
         report_replaced(findings);
         let (table, mut errors) = DeTable::parse_recoverable(text);
-        errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+        let place = |error: &Error| error.span().map_or(0, |span| span.start);
+        sort_by(&mut errors, |a, b| place(a).cmp(&place(b)));
         let whole = errors.is_empty();
         let swallowed_from = report_unclosed(&errors, findings);
         let mut last_line = 0;

@@ -5,6 +5,7 @@ use orlop_config::UserSpec;
 
 use crate::namespaces::ID_COUNT;
 use crate::weaken::{Rule, holds};
+use orlop_config::compact::sort_by;
 
 /// A resolved user, ids as the container sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,7 +105,7 @@ pub fn resolve(spec: &UserSpec, passwd: &str, group: &str) -> Result<User, UserE
             .collect(),
     };
     supplementary.push(gid);
-    supplementary.sort_unstable();
+    sort_by(&mut supplementary, Ord::cmp);
     supplementary.dedup();
     let home = if home.is_empty() { "/" } else { home };
     Ok(User {
@@ -128,7 +129,7 @@ impl User {
         for name in names {
             self.groups.push(group_id(name, &known)?);
         }
-        self.groups.sort_unstable();
+        sort_by(&mut self.groups, Ord::cmp);
         self.groups.dedup();
         Ok(())
     }

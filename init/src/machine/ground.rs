@@ -12,6 +12,7 @@ use crate::report::Report;
 use crate::running::{RUN, SERVICES_CGROUP, STAGING};
 use crate::stage::chain;
 use crate::stages::early_mounts::CGROUP_ROOT;
+use orlop_config::compact::sort_by;
 
 /// Directories that only PID 1 uses, and the cgroup that all services' cgroups are in.
 pub(super) fn prepare_run(report: &Report) {
@@ -47,7 +48,7 @@ pub(super) fn enable_controllers<'a>(
         .flat_map(cgroup::plan_limits)
         .filter_map(|limit| limit.controller)
         .collect();
-    needed.sort_unstable();
+    sort_by(&mut needed, Ord::cmp);
     needed.dedup();
     for base in [CGROUP_ROOT, SERVICES_CGROUP] {
         if let Err(error) = cgroup::enable_controllers(Path::new(base), &needed) {

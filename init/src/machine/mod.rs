@@ -52,6 +52,7 @@ use crate::stage::{Stage, chain};
 use crate::stages::identity::Identity;
 use crate::stages::storage::Storage;
 use journaled::Journaled;
+use orlop_config::compact::gather;
 use requests::Requests;
 pub(crate) use requests::bind;
 
@@ -166,13 +167,10 @@ impl Machine {
         let _no_jitter = fs::File::open("/dev/urandom")
             .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut seed));
         let supervisor = Supervisor::new(booted.config.services.values(), u64::from_ne_bytes(seed));
-        let units: BTreeMap<_, _> = booted
-            .config
-            .services
-            .values()
-            .zip(id_bases())
-            .map(|(service, id_base)| (service.name.clone(), Unit::new(service, id_base)))
-            .collect();
+        let services = booted.config.services.values().zip(id_bases());
+        let units: BTreeMap<_, _> = gather(
+            services.map(|(service, id_base)| (service.name.clone(), Unit::new(service, id_base))),
+        );
         let early = Unit::count_early(&units);
         let shared = Rc::new(Shared {
             network,

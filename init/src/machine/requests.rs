@@ -26,6 +26,7 @@ use crate::logs::LogMessage;
 use crate::report::uptime_ms;
 use crate::running::{Shared, Unit, exec};
 use crate::stage::chain;
+use orlop_config::compact::sort_by;
 
 /// Requests that the supervisor has not answered yet.
 #[derive(Debug, Default)]
@@ -364,7 +365,7 @@ impl Machine {
                     .map(|(name, reason)| broken_info(name, reason)),
             )
             .collect();
-        services.sort_by(|a, b| a.name.cmp(&b.name));
+        sort_by(&mut services, |a, b| a.name.cmp(&b.name));
         services
     }
 

@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use orlop_config::{HostAddress, NetworkMode, Service};
 
 use crate::network::Pool;
+use orlop_config::compact::gather;
 
 const LOCAL: &str = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n";
 
@@ -29,7 +30,7 @@ impl Hosts {
         services: impl Iterator<Item = &'a Service> + Clone,
         pool: &Pool,
     ) -> Self {
-        let mut names = BTreeSet::from(["localhost", MACHINE]);
+        let mut names: BTreeSet<&str> = gather(["localhost", MACHINE]);
         for service in services.clone() {
             names.extend([service.name.as_str(), service.folder().as_str()]);
         }

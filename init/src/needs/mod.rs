@@ -21,6 +21,7 @@ use crate::machine::LoopEvent;
 use crate::network::Reach;
 use crate::reaper::Reaper;
 use crate::running::Unit;
+use orlop_config::compact::gather;
 
 /// How often the clock is looked at.
 const CLOCK: Duration = Duration::from_secs(1);
@@ -47,13 +48,13 @@ impl Needs {
         reaper: Reaper,
         events: mpsc::UnboundedSender<LoopEvent>,
     ) -> Self {
-        let of: BTreeMap<_, _> = units
+        let needs = units
             .iter()
             .map(|(name, unit)| (name.clone(), unit.service.supervision.needs.clone()))
-            .filter(|(_, needs)| !needs.is_empty())
-            .collect();
+            .filter(|(_, needs)| !needs.is_empty());
+        let of: BTreeMap<_, _> = gather(needs);
         let mut needs = Self {
-            waiting: of.keys().cloned().collect(),
+            waiting: gather(of.keys().cloned()),
             of,
             watchers: BTreeMap::new(),
             present: BTreeSet::new(),
@@ -80,7 +81,7 @@ impl Needs {
 
     /// What the network reaches now, as far as somebody wants to know.
     pub fn reached(&mut self, reach: &Reach) -> Vec<Event> {
-        let wanted: BTreeSet<Need> = self.of.values().flatten().cloned().collect();
+        let wanted: BTreeSet<Need> = gather(self.of.values().flatten().cloned());
         let mut events = Vec::new();
         for need in wanted {
             let present = match &need {
@@ -107,7 +108,7 @@ impl Needs {
     /// Starts and ends watchers, so that there is one for each need that somebody waits for.
     fn watch(&mut self) {
         let waiting = self.waiting.iter().filter_map(|name| self.of.get(name));
-        let wanted: BTreeSet<&Need> = waiting.flatten().collect();
+        let wanted: BTreeSet<&Need> = gather(waiting.flatten());
         self.watchers.retain(|need, watcher| {
             let keep = wanted.contains(need);
             if !keep {

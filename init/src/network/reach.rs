@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::BRIDGE;
 use super::link::{Link, LinkName};
 use super::owner::Owner;
+use orlop_config::compact::gather;
 
 /// What a start may wait for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,10 +39,11 @@ impl Owner {
                 && (gateway() || router())
         };
         Reach {
-            carriers: carriers
-                .filter(|link| outside(link))
-                .map(|link| link.name.clone())
-                .collect(),
+            carriers: gather(
+                carriers
+                    .filter(|link| outside(link))
+                    .map(|link| link.name.clone()),
+            ),
             address: !self.machine_addresses().is_empty(),
             online: self.links.iter().any(online),
         }

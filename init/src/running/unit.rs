@@ -23,6 +23,7 @@ use super::planned::Planned;
 use super::probe::Probing;
 use crate::logs::{LogMessage, Pipes};
 use crate::notify::NotifySocket;
+use orlop_config::compact::gather;
 
 /// The grant that makes a service the reader of all logs.
 const LOG_GRANT: &str = "log.streams";
@@ -138,7 +139,7 @@ impl Unit {
     /// Whether it holds the grant for leases, and its sockets are not those of `links`.
     #[must_use]
     pub fn has_other_dhcp_links(&self, links: &[String]) -> bool {
-        let wanted: BTreeSet<String> = links.iter().map(|link| format!("dhcp4.{link}")).collect();
+        let wanted: BTreeSet<String> = gather(links.iter().map(|link| format!("dhcp4.{link}")));
         let held = self.held();
         let passed = held
             .dhcp_sockets

@@ -21,6 +21,7 @@ use crate::clock::boottime;
 use crate::reaper::Reaper;
 use crate::stage::{Done, Fatal};
 use crate::watched::watch;
+use orlop_config::compact::sort_by;
 
 /// The system as a file in the initramfs.
 pub const INITRAMFS_SYSTEM: &str = "/system.erofs";
@@ -159,7 +160,7 @@ fn disks() -> Vec<Disk> {
         })
         .filter(|disk| !disk.name.starts_with("loop"))
         .collect();
-    disks.sort_by(|a, b| a.name.cmp(&b.name));
+    sort_by(&mut disks, |a, b| a.name.cmp(&b.name));
     disks
 }
 

@@ -6,6 +6,7 @@ use std::ops::{Index, IndexMut};
 use orlop_config::{Service, ServiceName};
 
 use crate::unit::{Edge, Id, Unit};
+use orlop_config::compact::gather;
 
 /// Every service; none is ever added or removed, so an [`Id`] stays good.
 #[derive(Debug, Clone)]
@@ -33,7 +34,7 @@ impl Units {
                 unit.edges.push(Edge::order(&earlier));
             }
         }
-        let ids: BTreeMap<_, _> = by_name.keys().cloned().zip((0..).map(Id)).collect();
+        let ids: BTreeMap<_, _> = gather(by_name.keys().cloned().zip((0..).map(Id)));
         let mut all = Self {
             units: by_name.into_values().collect(),
             ids,
@@ -99,8 +100,7 @@ impl Units {
 
     /// Removes the edges to services that cannot be put into an order (Kahn's algorithm).
     fn drop_cycles(&mut self) {
-        let mut before: BTreeMap<Id, usize> =
-            self.ids().map(|id| (id, self.on(id).len())).collect();
+        let mut before: BTreeMap<Id, usize> = gather(self.ids().map(|id| (id, self.on(id).len())));
         let mut open: Vec<Id> = self.ids().filter(|id| self.on(*id).is_empty()).collect();
         while let Some(id) = open.pop() {
             before.remove(&id);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::compact::gather;
 use crate::tree::{Fields, Findings, Place, quoted};
 use crate::{Capability, Isolation};
 
@@ -33,7 +34,7 @@ pub(super) fn capabilities(
 ) -> Resolved {
     let add = listed(fields, "cap_add", findings);
     let drop = listed(fields, "cap_drop", findings);
-    let dropped: BTreeSet<Capability> = drop.names.iter().map(|(cap, _)| *cap).collect();
+    let dropped: BTreeSet<Capability> = gather(drop.names.iter().map(|(cap, _)| *cap));
     for (capability, place) in &add.names {
         if dropped.contains(capability) {
             findings.error(
@@ -67,11 +68,11 @@ pub(super) fn capabilities(
 /// nothing, else from what the isolation holds.
 fn resolve(isolation: Isolation, add: &Listed, drop: &Listed) -> BTreeSet<Capability> {
     let mut held: BTreeSet<Capability> = match isolation {
-        _ if add.all => Capability::all().collect(),
+        _ if add.all => gather(Capability::all()),
         _ if drop.all => BTreeSet::new(),
         Isolation::Restricted => BTreeSet::new(),
-        Isolation::Baseline => Capability::baseline().collect(),
-        Isolation::Privileged => Capability::all().collect(),
+        Isolation::Baseline => gather(Capability::baseline()),
+        Isolation::Privileged => gather(Capability::all()),
     };
     for (capability, _) in &drop.names {
         held.remove(capability);

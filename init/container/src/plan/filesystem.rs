@@ -13,6 +13,7 @@ use super::{
     RootMount, Step, absolute, in_root, text,
 };
 use crate::weaken::{Rule, holds};
+use orlop_config::compact::sort_by;
 
 /// Hidden from every service: Docker's and containerd's lists together (rule R4). Those
 /// that the kernel does not have are passed over.
@@ -203,7 +204,7 @@ fn wanted_mounts(inputs: &LaunchInputs<'_>, owner: Owner<'_>) -> Result<Vec<Step
             }
         }
     }
-    mounts.sort_by(|(left, _), (right, _)| left.cmp(right));
+    sort_by(&mut mounts, |(left, _), (right, _)| left.cmp(right));
     refuse_links_of_volumes(&mut mounts);
     Ok(mounts.into_iter().map(|(_, step)| step).collect())
 }

@@ -11,6 +11,7 @@ use super::expression::{
     Meta, Register, SOURCE, Verdict, address, icmp, ipv4, ipv6, link, port, state, status,
     to_machine,
 };
+use orlop_config::compact::sort_by;
 
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
@@ -51,7 +52,7 @@ pub(in crate::network) struct Published {
 #[must_use]
 pub(in crate::network) fn ruleset(published: &Published) -> (Vec<u8>, u32) {
     let mut ports = published.ports.clone();
-    ports.sort_unstable();
+    sort_by(&mut ports, Ord::cmp);
     ports.dedup();
     let mut batch = Batch::replace_table("orlop");
     declare_chains(&mut batch);
