@@ -187,6 +187,8 @@ impl Mux {
             (Some(Channel::Closing), true) => {
                 self.channels.remove(&channel);
             }
+            // Its connection came and went without a word; the host waits for this.
+            (None, true) if self.side == Side::Machine => self.push(channel, b""),
             (Some(Channel::Closing), false) | (None, true) => {}
             (None, false) => self.take_unknown(channel, payload, events),
         }

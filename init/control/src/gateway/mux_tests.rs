@@ -117,6 +117,16 @@ fn a_reset_amid_a_half_written_frame_keeps_the_rest_of_it() {
 }
 
 #[test]
+fn connections_that_never_say_a_word_use_up_no_channels() {
+    let (mut host, mut machine) = pair();
+    for _ in 0..2 * MAX_CHANNELS {
+        let channel = host.open().unwrap();
+        host.close(channel);
+        settle(&mut host, &mut machine);
+    }
+}
+
+#[test]
 fn the_number_of_channels_is_bounded_on_both_sides() {
     let (mut host, mut machine) = pair();
     for _ in 0..MAX_CHANNELS {
