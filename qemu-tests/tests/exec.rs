@@ -93,7 +93,7 @@ fn status_streams_and_options_come_through() {
         "-w",
         "/tmp",
         "-u",
-        "7:8",
+        "4242:8",
         "web",
     ];
     let other = exec(

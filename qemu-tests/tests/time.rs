@@ -82,6 +82,9 @@ fn the_clock_gets_right_without_a_capability_and_a_liar_changes_nothing() {
         .file("services/timeserver/chrony.conf", &server_conf(&honest))
         .boot()
         .unwrap();
+    for service in ["lied-to", "ntp"] {
+        vm.wait_service(service, "up").unwrap();
+    }
     // While nobody knows the time: what is absurd is refused, and the server without a time not asked
     // for it.
     vm.log_until("lied-to", "leads to a time twenty years after")
