@@ -104,7 +104,9 @@ pub(in crate::parse) fn sysctls(
     sysctls.retain(|(name, place, value)| {
         let ends = |c| name.starts_with(c) || name.ends_with(c);
         let known = name.len() <= 255 && name.contains(['.', '/']) && name.bytes().all(good);
-        let wrong = if !known || ends('.') || ends('/') || name.contains("..") {
+        // A slash stands for a dot in a name: two of them would climb out of its family.
+        let climbs = name.contains("..") || name.contains("//");
+        let wrong = if !known || ends('.') || ends('/') || climbs {
             format!("{} is no sysctl's name", quoted(name))
         } else if value.len() > 1024 || value.chars().any(|c| c.is_control() && c != '\t') {
             "must be one line of at most 1024 bytes".to_owned()

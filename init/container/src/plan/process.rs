@@ -48,6 +48,13 @@ pub(super) fn sysctls(service: &Service) -> impl Iterator<Item = Result<Step, Pl
             '/' => '.',
             c => c,
         }));
+        // Whatever the manifest's check let through: a name stays in its family.
+        if file.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(PlanError::Path {
+                key: "sysctls",
+                path: name.clone(),
+            });
+        }
         write_proc(&file, value)
     })
 }

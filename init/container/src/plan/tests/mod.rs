@@ -91,6 +91,17 @@ fn a_restricted_launch_has_these_steps_in_this_order() {
 }
 
 #[test]
+fn r06_a_sysctl_stays_in_its_family_whatever_the_check_let_through() {
+    let mut service = service("");
+    for name in ["net.//.kernel.core_pattern", "net/ipv4", "net..ipv4"] {
+        service.sysctls = [(name.to_owned(), "1".to_owned())].into();
+        let refused = plan(&inputs(&service));
+        let climbs = name != "net/ipv4";
+        assert_eq!(refused.is_err(), climbs, "{name}");
+    }
+}
+
+#[test]
 fn a_domain_name_is_set_beside_the_hostname() {
     let steps = steps("domainname = \"example.org\"");
     let at = steps
