@@ -4,10 +4,13 @@
 //! left out and named in the very words of `orlop check`.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
 use orlop_config::{Checked, FolderFiles, Severity, Sources, check};
 
 use crate::stage::chain;
@@ -53,9 +56,27 @@ fn load_sources(root: &Path, images: &Path, degraded: &mut Vec<String>) -> Sourc
     }
     sources.images = list(images, degraded);
     sources.files =
-        FolderFiles::new(move |folder, path| fs::read(services.join(folder).join(path)).into());
+        FolderFiles::new(move |folder, path| read_file(&services.join(folder).join(path)).into());
     sources
 }
+
+/// A regular file's first bytes. A link may lead anywhere in the machine: to what never ends, or to a
+/// device whose read waits.
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(Errno::EINVAL.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(MOST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// More than any file of a service's folder may have that is read here.
+const MOST: u64 = 4 << 20;
 
 /// The folders below `path`, by name.
 fn list(path: &Path, degraded: &mut Vec<String>) -> BTreeSet<String> {
