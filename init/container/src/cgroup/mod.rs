@@ -89,15 +89,13 @@ pub fn enable_controllers(base: &Path, needed: &[Controller]) -> Result<(), Cgro
             .split_whitespace()
             .any(|name| name == controller.name())
     });
-    let value = missing
-        .map(|controller| format!("+{}", controller.name()))
-        .collect::<Vec<_>>()
-        .join(" ");
-    if value.is_empty() {
-        Ok(())
-    } else {
-        write(file, &value)
+    // One at a time: one that the kernel lacks is no reason to go without the others.
+    let mut result = Ok(());
+    for controller in missing {
+        let written = write(file.clone(), &format!("+{}", controller.name()));
+        result = result.and(written);
     }
+    result
 }
 
 /// A service's cgroup. Dropping it leaves the directory.
