@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::Files;
 use crate::nearest::nearest;
 use crate::parse::{MachineDraft, build_for};
-use crate::tree::quoted;
+use crate::tree::{key_text, quoted};
 use crate::{ImageName, ServiceName};
 
 /// Every `image` must be made by some build, and by one only.
@@ -118,15 +118,14 @@ pub(super) fn check_volumes(files: &mut Files<'_>, machine: &mut MachineDraft) {
                 machine.machine.volumes.insert(volume.clone());
                 continue;
             }
+            // A dot would begin a table of its own.
+            let section = format!("[volumes.{}]", key_text(volume.as_str()));
             let instead = match nearest(
                 volume.as_str(),
                 declared.iter().map(crate::VolumeName::as_str),
             ) {
-                Some(near) => format!(
-                    "write {}, or [volumes.{volume}] in system.toml",
-                    quoted(near)
-                ),
-                None => format!("write [volumes.{volume}] in system.toml"),
+                Some(near) => format!("write {}, or {section} in system.toml", quoted(near)),
+                None => format!("write {section} in system.toml"),
             };
             file.findings.error(
                 place,

@@ -11,6 +11,6 @@ mod text;
 
 pub(crate) use fields::Fields;
 pub(crate) use findings::{Findings, Place};
-pub(crate) use node::Node;
+pub(crate) use node::{Node, key_text};
 pub(crate) use syntax::Document;
 pub(crate) use text::{Text, quoted, shown};

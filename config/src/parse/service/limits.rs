@@ -5,10 +5,10 @@ use toml::de::DeValue;
 
 use super::blkio;
 use super::supervision::refuse_second_spelling;
-use crate::Resources;
 use crate::keys::{Key, Section};
 use crate::scalar::{size, thousandths};
 use crate::tree::{Fields, Findings, Node, quoted};
+use crate::{Isolation, Resources};
 
 /// `pids_limit` when it is not written: Podman's.
 const PIDS: u64 = 2048;
@@ -119,6 +119,23 @@ pub(super) fn bytes(node: &Node<'_>, least: u64, findings: &mut Findings<'_>) ->
     };
     node.refuse(findings, &format!("{} {what}", quoted(&text)));
     None
+}
+
+/// `oom_score_adj`. Who is never killed takes the memory of all others: not by default.
+pub(super) fn oom_score_adj(
+    node: &Node<'_>,
+    isolation: Isolation,
+    findings: &mut Findings<'_>,
+) -> Option<i16> {
+    let score = within(node, -1000, 1000, findings)?;
+    if isolation == Isolation::Restricted && score < -900 {
+        node.error(
+            findings,
+            "lets others be killed in its place; write -900, or a lower one with isolation = \"baseline\"",
+        );
+        return None;
+    }
+    i16::try_from(score).ok()
 }
 
 /// A whole number within bounds.

@@ -258,8 +258,7 @@ fn read(
         shm_size: shm_size(&fields, isolation, findings).unwrap_or(SHM_SIZE),
         oom_score_adj: fields
             .get("oom_score_adj")
-            .and_then(|n| limits::within(n, -1000, 1000, findings))
-            .and_then(|score| i16::try_from(score).ok()),
+            .and_then(|n| limits::oom_score_adj(n, isolation, findings)),
         resources: limits.resources,
         labels: fields
             .get("labels")

@@ -101,7 +101,7 @@ fn published(text: &str) -> Result<Vec<PublishedPort>, String> {
     };
     if body.contains('[') || body.matches(':').count() > 2 {
         return Err(format!(
-            "{} has an IPv6 address, which is not supported yet; write an IPv4 address or none: \"8080:80\"",
+            "{} has an IPv6 address, which is not supported yet; write \"127.0.0.1:8080:80\" for the machine alone, or \"8080:80\" for all",
             quoted(text)
         ));
     }
@@ -126,7 +126,15 @@ fn published(text: &str) -> Result<Vec<PublishedPort>, String> {
         None => None,
     };
     if host.is_empty() {
-        return Err(no_host_port(container));
+        return Err(match address {
+            // Without it the port would be everybody's.
+            Some(address) => format!(
+                "says no port of the machine, and none is chosen at random here; write \"{address}:{port}:{port}\"",
+                address = shown(address),
+                port = shown(container)
+            ),
+            None => no_host_port(container),
+        });
     }
     if host.contains('.') {
         return Err(format!(
