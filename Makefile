@@ -40,6 +40,7 @@ bench:
 
 # What runs in the machine, static, and the workstation tool.
 programs:
+	@.ci/setup run
 	@cargo build --release --target $(TARGET) -p orlop-init -p orlop-services
 	@cargo build --profile tool -p orlop-image-build
 

@@ -34,7 +34,8 @@ pub(super) const CONTAINER: &[Row] = &[
         "`nofile = 1024`, `core = 0`",
         "Resource limits of each process, as in getrlimit(2).",
         "ulimits = { nofile = { soft = 1024, hard = 65536 } }",
-    ),
+    )
+    .unlike_compose("the engine's defaults", "`nofile` 1024 and `core` 0 when not said otherwise"),
     key(
         "sysctls",
         Shape::Any(&[
@@ -44,7 +45,8 @@ pub(super) const CONTAINER: &[Row] = &[
         "empty",
         "Kernel settings of its own network (`net.…`) and IPC (`kernel.msg…`, `kernel.sem`, `kernel.shm…`, `fs.mqueue.…`); Linux 6.1 has `net.core.…` with `userns_mode = \"host\"` only.",
         "sysctls = { \"net.ipv4.tcp_keepalive_time\" = 600 }",
-    ),
+    )
+    .unlike_compose("any of its namespaces", "`net.core.…` only with `userns_mode = \"host\"` on Linux 6.1"),
     key(
         "shm_size",
         Shape::TextOrNumber(&form::SIZE),
@@ -86,42 +88,48 @@ pub(super) const CONTAINER: &[Row] = &[
         "–",
         "How fast it may use the machine's disks; see `blkio_config` below.",
         "blkio_config = { device_read_bps = [{ path = \"/dev/vda\", rate = \"10m\" }] }",
-    ),
+    )
+    .unlike_compose("also weights", "limits only"),
     key(
         "oom_score_adj",
         Shape::Whole(-1000, 1000),
         "-900 with a `mem_limit`, else 0",
         "Who is killed first when the machine is out of memory: the higher.",
         "oom_score_adj = 500",
-    ),
+    )
+    .unlike_compose("0", "-900 with a `mem_limit` when not said otherwise"),
     key(
         "pid",
         Shape::Choice(&["private", "host"]),
         "`private`",
         "`host`, with the machine's user namespace: it sees all processes of the machine.",
         "pid = \"host\"",
-    ),
+    )
+    .unlike_compose("also `service:NAME` and `container:NAME`", "`host` asks for the machine's user namespace, too"),
     key(
         "ipc",
         Shape::Choice(&["private", "host"]),
         "`private`",
         "`host`, with the machine's user namespace: the machine's System V IPC and message queues.",
         "ipc = \"host\"",
-    ),
+    )
+    .unlike_compose("also `shareable`, `service:NAME` and `container:NAME`", "`private` is the default; `host` asks for the machine's user namespace, too"),
     key(
         "uts",
         Shape::Choice(&["private", "host"]),
         "`private`",
         "`host`, with the machine's user namespace: the machine's host name.",
         "uts = \"host\"",
-    ),
+    )
+    .unlike_compose("`host`", "`host` asks for the machine's user namespace, too"),
     key(
         "cgroup",
         Shape::Choice(&["private", "host"]),
         "`private`",
         "`host`, with the machine's user namespace: it sees all cgroups of the machine.",
         "cgroup = \"host\"",
-    ),
+    )
+    .unlike_compose("`host` or `private`, the engine's default", "`host` asks for the machine's user namespace, too"),
     key(
         "privileged",
         Shape::Boolean,
@@ -135,7 +143,8 @@ pub(super) const CONTAINER: &[Row] = &[
         "`no-new-privileges:true`, unless privileged",
         "`seccomp=unconfined` is what privileged services have; others have their filter.",
         "security_opt = [\"no-new-privileges:true\"]",
-    ),
+    )
+    .unlike_compose("also `apparmor`, `label`, `systempaths` and profiles", "`no-new-privileges:true` and `seccomp=unconfined`"),
     key(
         "profiles",
         Shape::List(&Shape::Text(&form::PROFILE)),
@@ -166,35 +175,40 @@ pub(super) const CONTAINER: &[Row] = &[
         "the folder's name",
         "Only the folder's name: a service is called as its folder is.",
         "container_name = \"web\"",
-    ),
+    )
+    .unlike_compose("any", "only the folder's name: a service is called as its folder is"),
     key(
         "platform",
         Shape::Choice(&["linux/amd64", "linux/x86_64"]),
         "`linux/amd64`",
         "Only the machine's own.",
         "platform = \"linux/amd64\"",
-    ),
+    )
+    .unlike_compose("any", "only the machine's own, `linux/amd64`"),
     key(
         "pull_policy",
         Shape::Choice(&["missing", "if_not_present", "never", "build"]),
         "`missing`",
         "All the same: images are made by `orlop build`, never pulled.",
         "pull_policy = \"missing\"",
-    ),
+    )
+    .unlike_compose("all of them", "`missing`, `never` and `build`: nothing is pulled, so the others are refused"),
     key(
         "tty",
         Shape::Boolean,
         "`false`",
         "Only `false`: a terminal is given by `devices`.",
         "tty = false",
-    ),
+    )
+    .unlike_compose("a terminal", "only `false`: a terminal is given by `devices`"),
     key(
         "stdin_open",
         Shape::Boolean,
         "`false`",
         "Only `false`: a terminal is given by `devices`.",
         "stdin_open = false",
-    ),
+    )
+    .unlike_compose("standard input that stays open", "only `false`"),
 ];
 
 pub(super) const ENV_FILE: Table = table!(&[

@@ -35,7 +35,8 @@ pub(super) const NAMES: &[Row] = &[
         "those of `[network] dns` or the DHCP lease",
         "The resolvers that the service asks.",
         "dns = [\"192.0.2.53\"]",
-    ),
+    )
+    .unlike_compose("IPv4 and IPv6", "IPv4 only"),
     key(
         "dns_search",
         Shape::Any(&[

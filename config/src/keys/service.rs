@@ -115,7 +115,8 @@ pub(super) const PROGRAM: &[Row] = &[
         "`bridge`",
         "An own network behind the machine's bridge, loopback only, or the machine's own network.",
         "network_mode = \"bridge\"",
-    ),
+    )
+    .unlike_compose("also `service:NAME` and `container:NAME`", "`bridge`, `none` or `host`"),
     key(
         "userns_mode",
         Shape::Choice(&["host"]),
@@ -193,7 +194,8 @@ pub(super) const PROGRAM: &[Row] = &[
         "empty",
         "Device nodes of the machine that the container gets.",
         "devices = [\"/dev/ttyS0:/dev/console:rw\"]",
-    ),
+    )
+    .unlike_compose("also folders and CDI names", "nodes only"),
     key(
         "init",
         Shape::Boolean,
