@@ -2,6 +2,7 @@
 //!
 //! Part of stage `devices`, whose own look finds the disk by its serial.
 
+mod asked;
 mod superblock;
 
 use std::collections::BTreeSet;
@@ -9,12 +10,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use orlop_config::DiskName;
 use tokio::io::Interest;
 use tokio::sync::mpsc;
 
+use self::asked::{Answer, Asked};
 use super::devices::changed;
-use crate::children;
+use crate::children::{self, ChildError};
 use crate::clock::boottime;
 use crate::reaper::Reaper;
 use crate::stage::Done;
@@ -24,6 +27,8 @@ use crate::watched::watch;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How long others may still say that they are called the same.
 const GRACE: Duration = Duration::from_secs(1);
+/// What the child says of a disk that could be read and is called otherwise.
+const OTHERWISE: Errno = Errno::EMEDIUMTYPE;
 
 /// Finds the disk, as soon as the kernel has it.
 ///
@@ -36,70 +41,71 @@ pub(super) async fn find(reaper: &Reaper, name: &DiskName) -> Result<Done<PathBu
         .ok()
         .and_then(|socket| watch(socket, Interest::READABLE).ok());
     let (answers, mut answered) = mpsc::unbounded_channel();
-    let (mut asked, mut found) = (BTreeSet::new(), BTreeSet::new());
-    let mut waiting = 0_usize;
+    let (mut asked, mut found) = (Asked::default(), BTreeSet::new());
     loop {
         for disk in block_devices() {
-            if asked.insert(disk.clone()) {
-                waiting += 1;
+            if asked.is_to_be_asked(&disk) {
                 let (reaper, name, answers) = (reaper.clone(), name.clone(), answers.clone());
                 tokio::task::spawn_local(async move {
-                    let is_it = is_called(&reaper, &disk, &name).await;
-                    let _given_up = answers.send((disk, is_it));
+                    let answer = is_called(&reaper, &disk, &name).await;
+                    let _given_up = answers.send((disk, answer));
                 });
             }
         }
         let left = match found.is_empty() {
             true => deadline.saturating_sub(boottime()),
-            false if waiting == 0 => break,
+            false if asked.all_answered() => break,
             false => GRACE,
         };
         tokio::select! {
             biased;
-            Some((disk, is_it)) = answered.recv() => {
-                waiting -= 1;
-                if is_it {
+            Some((disk, answer)) = answered.recv() => {
+                asked.answered(&disk, answer);
+                if answer == Answer::Yes {
                     found.insert(disk);
                 }
             }
-            _ = changed(uevents.as_ref()) => {}
+            _ = changed(uevents.as_ref()) => asked.changed(),
             () = tokio::time::sleep(left) => break,
         }
     }
-    chosen(name, &found, &asked)
+    chosen(name, &found, &asked.disks())
 }
 
-async fn is_called(reaper: &Reaper, disk: &str, name: &DiskName) -> bool {
+async fn is_called(reaper: &Reaper, disk: &str, name: &DiskName) -> Answer {
     if let DiskName::Node(node) = name {
-        return node == disk;
+        return match node == disk {
+            true => Answer::Yes,
+            false => Answer::No,
+        };
     }
     let node = Path::new("/dev").join(disk);
-    // A disk that does not answer is another one.
-    let read = children::run(reaper, DEADLINE, &[], || superblock::is_called(&node, name));
-    read.await.is_ok()
+    let read = children::run(reaper, DEADLINE, &[], || {
+        match superblock::is_called(&node, name)? {
+            true => Ok(()),
+            false => Err(OTHERWISE),
+        }
+    });
+    match read.await {
+        Ok(()) => Answer::Yes,
+        Err(ChildError::Work(OTHERWISE)) => Answer::No,
+        Err(_) => Answer::Unread,
+    }
 }
 
 /// Of several the first by name, which is said.
-fn chosen(
-    name: &DiskName,
-    found: &BTreeSet<String>,
-    there: &BTreeSet<String>,
-) -> Result<Done<PathBuf>, String> {
-    let list = |disks: &BTreeSet<String>| {
-        let disks: Vec<&str> = disks.iter().map(String::as_str).collect();
-        disks.join(", ")
-    };
+fn chosen(name: &DiskName, found: &BTreeSet<String>, there: &str) -> Result<Done<PathBuf>, String> {
     let Some(first) = found.first() else {
         return Err(format!(
-            "the state disk {name} of system.toml did not come within {} s (block devices: {})",
+            "the state disk {name} of system.toml did not come within {} s (block devices: {there})",
             DEADLINE.as_secs(),
-            list(there)
         ));
     };
     let several = (found.len() > 1).then(|| {
+        let disks: Vec<&str> = found.iter().map(String::as_str).collect();
+        let disks = disks.join(", ");
         format!(
-            "the disks {} are all called {name}: {first} is taken; give the others another label or UUID",
-            list(found)
+            "the disks {disks} are all called {name}: {first} is taken; give the others another label or UUID"
         )
     });
     Ok(Done {
@@ -132,13 +138,13 @@ mod tests {
     #[test]
     fn of_several_the_first_is_taken_and_it_is_said() {
         let name = DiskName::Label("data".to_owned());
-        let there = set(&["vda", "vdb", "vdc"]);
-        let done = chosen(&name, &set(&["vdb"]), &there).unwrap();
+        let there = "vda, vdb, vdc";
+        let done = chosen(&name, &set(&["vdb"]), there).unwrap();
         assert_eq!(
             (done.value, done.degraded),
             (PathBuf::from("/dev/vdb"), vec![])
         );
-        let done = chosen(&name, &set(&["vdc", "vdb"]), &there).unwrap();
+        let done = chosen(&name, &set(&["vdc", "vdb"]), there).unwrap();
         assert_eq!(done.value, PathBuf::from("/dev/vdb"));
         assert!(
             done.degraded[0].starts_with("the disks vdb, vdc are all called LABEL=data: vdb is")
@@ -148,7 +154,7 @@ mod tests {
     #[test]
     fn a_disk_that_did_not_come_is_named_with_those_that_did() {
         let name = DiskName::Label("data".to_owned());
-        let sentence = chosen(&name, &set(&[]), &set(&["vda", "vdb"])).unwrap_err();
+        let sentence = chosen(&name, &set(&[]), "vda, vdb").unwrap_err();
         let expected = "the state disk LABEL=data of system.toml did not come within 10 s (block devices: vda, vdb)";
         assert_eq!(sentence, expected);
     }

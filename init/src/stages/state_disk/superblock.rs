@@ -14,19 +14,18 @@ const MAGIC: (usize, [u8; 2]) = (0x38, [0x53, 0xef]);
 const UUID: usize = 0x68;
 const LABEL: usize = 0x78;
 
-/// Whether the ext4 on a device is called so. Waits for the disk: for a forked child.
+/// Whether the ext4 on a device is called so; false where none is. Waits for the disk: for a forked
+/// child.
 ///
 /// # Errors
-/// ENOENT when it is called otherwise or no ext4 is there; the errno of open(2) or pread(2).
-pub(super) fn is_called(device: &Path, name: &DiskName) -> Result<(), Errno> {
-    let errno = |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or_default());
+/// When nothing can be told yet: the errno of open(2) or pread(2), EIO for a device that is too short,
+/// as one without a medium is.
+pub(super) fn is_called(device: &Path, name: &DiskName) -> Result<bool, Errno> {
+    let errno = |error: std::io::Error| error.raw_os_error().map_or(Errno::EIO, Errno::from_raw);
     let mut superblock = [0; LENGTH];
     let file = File::open(device).map_err(errno)?;
     file.read_exact_at(&mut superblock, OFFSET).map_err(errno)?;
-    match says(&superblock, name) {
-        true => Ok(()),
-        false => Err(Errno::ENOENT),
-    }
+    Ok(says(&superblock, name))
 }
 
 fn says(superblock: &[u8; LENGTH], name: &DiskName) -> bool {
@@ -56,7 +55,7 @@ mod tests {
         File::create(&disk).unwrap().set_len(8 << 20).unwrap();
         let uuid = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
         let name = |text: &str| DiskName::parse(text).unwrap();
-        assert_eq!(is_called(&disk, &name("LABEL=data")), Err(Errno::ENOENT));
+        assert_eq!(is_called(&disk, &name("LABEL=data")), Ok(false));
         let made = Command::new("mke2fs")
             .args(["-q", "-t", "ext4", "-L", "data", "-U", uuid])
             .arg(&disk)
@@ -64,28 +63,25 @@ mod tests {
             .status();
         assert!(made.unwrap().success());
         for right in ["LABEL=data", &format!("UUID={uuid}")] {
-            assert_eq!(is_called(&disk, &name(right)), Ok(()), "{right}");
+            assert_eq!(is_called(&disk, &name(right)), Ok(true), "{right}");
         }
         for wrong in [
             "LABEL=dat",
             "LABEL=data2",
             "UUID=0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f8",
         ] {
-            assert_eq!(
-                is_called(&disk, &name(wrong)),
-                Err(Errno::ENOENT),
-                "{wrong}"
-            );
+            assert_eq!(is_called(&disk, &name(wrong)), Ok(false), "{wrong}");
         }
-        let absent = folder.path().join("absent");
-        assert_eq!(is_called(&absent, &name("LABEL=data")), Err(Errno::ENOENT));
     }
 
     #[test]
-    fn a_disk_that_is_too_short_is_no_match() {
+    fn of_a_disk_that_cannot_be_read_nothing_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let disk = folder.path().join("disk");
         File::create(&disk).unwrap().set_len(1100).unwrap();
-        assert!(is_called(&disk, &DiskName::Label("x".to_owned())).is_err());
+        let name = DiskName::Label("x".to_owned());
+        assert_eq!(is_called(&disk, &name), Err(Errno::EIO));
+        let absent = folder.path().join("absent");
+        assert_eq!(is_called(&absent, &name), Err(Errno::ENOENT));
     }
 }
