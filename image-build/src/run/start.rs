@@ -23,8 +23,9 @@ use super::progress::Progress;
 use super::qmp::Qmp;
 use super::relay::Relay;
 use super::session::{self, Session};
-use super::state_disk::{StateDisk, find_program};
+use super::state_disk::StateDisk;
 use super::terminal::SavedTerminal;
+use crate::host_program::find_program;
 use crate::{BuildInfo, BuildOptions, Built};
 
 /// What QEMU is called, and what to do when it is not there.

@@ -2,14 +2,11 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
 use super::Memory;
-
-/// The label by which the machine knows its state disk.
-const LABEL: &str = "orlop-state";
+use crate::disk::{self, Purpose};
 
 /// The disk's file, locked until dropped: two machines on one file would destroy it.
 #[derive(Debug)]
@@ -63,37 +60,12 @@ fn format(file: &File, path: &Path, size: Memory) -> Result<()> {
             .with_context(|| format!("resize {}", path.display()))
     };
     resized(0)?;
-    let mke2fs = find_program("mke2fs").context("mke2fs is missing; apt-get install e2fsprogs")?;
-    let output = Command::new(mke2fs)
-        .args(["-q", "-F", "-t", "ext4", "-L", LABEL])
-        // The seed lets the UUID change while mounted; the machine's 6.1 kernel and any e2fsck
-        // know the features named here.
-        .args(["-O", "metadata_csum,metadata_csum_seed,64bit,^orphan_file"])
-        // A file that was just emptied reads as zeros: nothing to write, now or after the mount.
-        .args(["-E", "root_owner=0:0,assume_storage_prezeroed=1", "-m", "1"])
-        .arg(path)
-        .arg(size.to_string())
-        .stdin(Stdio::null())
-        .output()
-        .context("start mke2fs")?;
-    if !output.status.success() {
+    // Of its full size from the start: there is nothing to grow at the boot.
+    let formatted = disk::format(path, size.mib << 20, Purpose::OneMachine);
+    if formatted.is_err() {
         resized(0)?;
-        bail!(
-            "mke2fs could not make {}: {}",
-            path.display(),
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
     }
-    Ok(())
-}
-
-/// A program on the PATH, or where Debian keeps those that the PATH of users leaves out.
-pub(super) fn find_program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
+    formatted
 }
 
 #[cfg(test)]
@@ -110,7 +82,7 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len(), 64 << 20);
         assert_eq!(&bytes[0x438..0x43a], &[0x53, 0xef], "ext4's magic");
-        assert_eq!(&bytes[0x478..0x478 + LABEL.len()], LABEL.as_bytes());
+        assert_eq!(&bytes[0x478..0x483], b"orlop-state");
         assert!(!StateDisk::open(&path, SIZE, false).unwrap().new);
         assert!(StateDisk::open(&path, SIZE, true).unwrap().new);
     }
