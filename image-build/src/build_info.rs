@@ -16,6 +16,9 @@ pub struct BuildInfo {
     pub hostname: String,
     /// The kernel's release, such as `6.1.0-1-cloud-amd64`.
     pub kernel_release: String,
+    /// The drivers of disks that the kernel has, as modules or built in, such as `ahci`: those of
+    /// [`crate::kernel::DISK_DRIVERS`], in their order.
+    pub disk_drivers: Vec<String>,
     /// The whole kernel command line.
     pub cmdline: String,
     /// Below this much memory, in MiB, the machine does not come up.

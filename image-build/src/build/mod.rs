@@ -154,6 +154,7 @@ fn make(
         machine: inputs.folder.name.clone(),
         hostname: machine.hostname.clone(),
         kernel_release: kernel.release,
+        disk_drivers: kernel.disk_drivers,
         cmdline: cmdline::cmdline(&machine.kernel.cmdline),
         min_memory_mib,
         initramfs_system: inputs.options.initramfs_system,

@@ -1,6 +1,7 @@
 //! Debian's kernel: the image, and of its modules those that a machine may load.
 
 mod batches;
+mod disk_drivers;
 mod drivers;
 mod files;
 pub mod modinfo;
@@ -14,6 +15,7 @@ use crate::deb::Deb;
 use crate::tree::{Blob, Kind, Tree};
 
 pub use batches::{Needs, batches};
+pub use disk_drivers::DISK_DRIVERS;
 pub use drivers::{Drivers, drivers};
 use files::ModuleFiles;
 pub use order::{Found, Modules, Wanted, order};
@@ -29,6 +31,8 @@ pub struct Kernel {
     pub batches: Vec<Vec<String>>,
     /// For devices that the build does not foresee.
     pub drivers: Drivers,
+    /// Those of [`DISK_DRIVERS`] that it has and that may be loaded.
+    pub disk_drivers: Vec<String>,
     /// Name → uncompressed module, for all batches and drivers.
     pub modules: BTreeMap<String, Blob>,
     /// When the kernel was packaged, in seconds since 1970: no machine's clock is earlier.
@@ -70,6 +74,7 @@ impl Kernel {
         let wanted = batches(needs);
         let batches = order(&wanted.each_ref().map(Vec::as_slice), &mut files)?;
         let drivers = drivers(&files.paths(), blacklist, &mut files)?;
+        let disk_drivers = disk_drivers::disk_drivers(blacklist, &mut files)?;
         let mut modules = BTreeMap::new();
         for name in batches.iter().flatten().chain(&drivers.names) {
             if !modules.contains_key(name) {
@@ -81,6 +86,7 @@ impl Kernel {
             vmlinuz,
             batches,
             drivers,
+            disk_drivers,
             modules,
             epoch,
         })
