@@ -23,6 +23,7 @@ mod config;
 pub mod cpio;
 pub mod deb;
 pub mod disk;
+mod disk_image;
 mod editor;
 pub mod erofs;
 mod exec;

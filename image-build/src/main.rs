@@ -54,7 +54,7 @@ enum Command {
     /// Make the kernel, the initramfs and the system image in DIR/build
     Build(BuildArguments),
     /// Boot a machine in QEMU, its console in the terminal
-    Run(RunOptions),
+    Run(Box<RunOptions>),
     /// A verb for a machine that runs.
     #[command(external_subcommand)]
     Machine(Vec<OsString>),

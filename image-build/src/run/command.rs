@@ -4,6 +4,8 @@ use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::{Path, PathBuf};
 
+use super::DiskBus;
+use super::firmware::UefiFiles;
 use super::forward::Forward;
 use crate::cmdline::is_on_virtio;
 
@@ -15,12 +17,9 @@ pub(super) struct Plan {
     pub(super) cpu: String,
     pub(super) cpus: u32,
     pub(super) memory_mib: u64,
-    pub(super) kernel: PathBuf,
-    pub(super) initramfs: PathBuf,
+    /// The kernel's command line, which of a disk image is in the image.
     pub(super) cmdline: String,
-    /// None when the initramfs carries the system.
-    pub(super) system: Option<PathBuf>,
-    pub(super) state: Option<PathBuf>,
+    pub(super) boot: Boot,
     /// None for no network device.
     pub(super) forwards: Option<Vec<Forward>>,
     pub(super) console: Console,
@@ -29,6 +28,30 @@ pub(super) struct Plan {
     /// Ends of socket pairs that QEMU inherits.
     pub(super) fds: Fds,
     pub(super) extra: Vec<String>,
+}
+
+/// What the machine is started from.
+#[derive(Debug, Clone)]
+pub(super) enum Boot {
+    /// Kernel and initramfs, by QEMU itself.
+    Kernel {
+        kernel: PathBuf,
+        initramfs: PathBuf,
+        /// None when the initramfs carries the system.
+        system: Option<PathBuf>,
+        state: Option<PathBuf>,
+    },
+    /// A disk image, by firmware.
+    Disk {
+        image: PathBuf,
+        /// As QEMU names it.
+        format: &'static str,
+        bus: DiskBus,
+        /// What the machine writes is thrown away when it ends.
+        snapshot: bool,
+        /// None for QEMU's own BIOS.
+        uefi: Option<UefiFiles>,
+    },
 }
 
 /// Where the console is.
@@ -60,10 +83,7 @@ pub(super) fn arguments(plan: &Plan) -> Vec<OsString> {
     args.pair("-cpu", &plan.cpu);
     args.pair("-smp", &plan.cpus.to_string());
     args.pair("-m", &format!("{}M", plan.memory_mib));
-    args.file("-kernel", &plan.kernel);
-    args.file("-initrd", &plan.initramfs);
-    args.pair("-append", &plan.cmdline);
-    disks(&mut args, plan);
+    boot(&mut args, plan);
     args.pair("-device", "virtio-rng-pci");
     network(&mut args, plan.forwards.as_deref());
     ports(&mut args, plan.fds);
@@ -72,12 +92,64 @@ pub(super) fn arguments(plan: &Plan) -> Vec<OsString> {
     args.0
 }
 
-fn disks(args: &mut Arguments, plan: &Plan) {
+fn boot(args: &mut Arguments, plan: &Plan) {
+    match &plan.boot {
+        Boot::Kernel {
+            kernel,
+            initramfs,
+            system,
+            state,
+        } => {
+            args.file("-kernel", kernel);
+            args.file("-initrd", initramfs);
+            args.pair("-append", &plan.cmdline);
+            disks(args, system.as_deref(), state.as_deref());
+        }
+        Boot::Disk {
+            image,
+            format,
+            bus,
+            snapshot,
+            uefi,
+        } => {
+            if let Some(files) = uefi {
+                let head = "if=pflash,unit=0,format=raw,readonly=on,file=";
+                args.path_option("-drive", head, &files.code, "");
+                let head = "if=pflash,unit=1,format=raw,file=";
+                args.path_option("-drive", head, &files.vars, "");
+            }
+            let snapshot = if *snapshot { ",snapshot=on" } else { "" };
+            let head = format!(
+                "if=none,format={format},id=disk,cache=writeback,discard=unmap{snapshot},file="
+            );
+            args.path_option("-drive", &head, image, "");
+            for device in bus_devices(*bus) {
+                args.pair("-device", device);
+            }
+        }
+    }
+}
+
+/// The disk `disk` and what it hangs on; firmware looks there first.
+fn bus_devices(bus: DiskBus) -> &'static [&'static str] {
+    match bus {
+        DiskBus::Virtio => &["virtio-blk-pci,drive=disk,bootindex=0"],
+        DiskBus::Nvme => &["nvme,drive=disk,serial=orlop-disk,bootindex=0"],
+        // The machine has an AHCI controller of its own.
+        DiskBus::Ahci => &["ide-hd,drive=disk,bus=ide.0,bootindex=0"],
+        DiskBus::Scsi => &[
+            "virtio-scsi-pci,id=scsi",
+            "scsi-hd,drive=disk,bus=scsi.0,bootindex=0",
+        ],
+    }
+}
+
+fn disks(args: &mut Arguments, system: Option<&Path>, state: Option<&Path>) {
     let disks = [
-        (&plan.system, "system", "readonly=on"),
+        (system, "system", "readonly=on"),
         // What the guest flushes is in the workstation's page cache: it survives QEMU, and
         // `make test` on a slow disk does not wait for it.
-        (&plan.state, "state", "cache=writeback,discard=unmap"),
+        (state, "state", "cache=writeback,discard=unmap"),
     ];
     for (path, id, options) in disks {
         let Some(path) = path else { continue };
@@ -176,11 +248,13 @@ mod tests {
             cpu: "max".to_owned(),
             cpus: 2,
             memory_mib: 512,
-            kernel: "vmlinuz".into(),
-            initramfs: "initramfs".into(),
             cmdline: "console=ttyS0 quiet".to_owned(),
-            system: Some("a,b/system.erofs".into()),
-            state: None,
+            boot: Boot::Kernel {
+                kernel: "vmlinuz".into(),
+                initramfs: "initramfs".into(),
+                system: Some("a,b/system.erofs".into()),
+                state: None,
+            },
             forwards: Some(Vec::new()),
             console: Console::Terminal,
             transcript: "console.log".into(),
@@ -210,7 +284,11 @@ mod tests {
     #[test]
     fn no_disk_no_network_no_device() {
         let mut plan = plan();
-        (plan.system, plan.forwards) = (None, None);
+        plan.forwards = None;
+        let Boot::Kernel { system, .. } = &mut plan.boot else {
+            panic!("{:?}", plan.boot)
+        };
+        *system = None;
         assert_eq!(values(&plan, "-drive"), Vec::<String>::new());
         assert_eq!(values(&plan, "-netdev"), Vec::<String>::new());
         assert_eq!(
@@ -222,6 +300,54 @@ mod tests {
                 "virtserialport,id=control,chardev=control,name=orlop.control",
             ]
         );
+    }
+
+    #[test]
+    fn firmware_starts_a_disk_image_without_a_kernel_from_outside() {
+        let disk = |bus, snapshot, uefi| Plan {
+            boot: Boot::Disk {
+                image: "a,b/disk.qcow2".into(),
+                format: "qcow2",
+                bus,
+                snapshot,
+                uefi,
+            },
+            ..plan()
+        };
+        let bios = disk(DiskBus::Virtio, false, None);
+        for option in ["-kernel", "-initrd", "-append"] {
+            assert!(values(&bios, option).is_empty(), "{option}");
+        }
+        let options = "cache=writeback,discard=unmap";
+        assert_eq!(
+            values(&bios, "-drive"),
+            [format!(
+                "if=none,format=qcow2,id=disk,{options},file=a,,b/disk.qcow2"
+            )]
+        );
+        assert_eq!(
+            values(&bios, "-device").first().unwrap(),
+            "virtio-blk-pci,drive=disk,bootindex=0"
+        );
+        let uefi = UefiFiles {
+            code: "code.fd".into(),
+            vars: "vars.fd".into(),
+        };
+        let uefi = disk(DiskBus::Scsi, true, Some(uefi));
+        assert_eq!(
+            values(&uefi, "-drive"),
+            [
+                "if=pflash,unit=0,format=raw,readonly=on,file=code.fd".to_owned(),
+                "if=pflash,unit=1,format=raw,file=vars.fd".to_owned(),
+                format!("if=none,format=qcow2,id=disk,{options},snapshot=on,file=a,,b/disk.qcow2"),
+            ]
+        );
+        let devices = values(&uefi, "-device");
+        let scsi = [
+            "virtio-scsi-pci,id=scsi",
+            "scsi-hd,drive=disk,bus=scsi.0,bootindex=0",
+        ];
+        assert_eq!(devices[..2], scsi);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `orlop run`: a built machine in QEMU, with its console in the terminal and its ports forwarded.
+//! `orlop run`: a built machine, or the disk image of one, in QEMU, with its console in the terminal
+//! and its ports forwarded.
 //!
 //! What is decided (arguments of QEMU, forwards, accelerator) is computed from values in
 //! [`command`], [`forward`] and [`accel`]; [`session`] has the effects: it owns the QEMU process
@@ -7,7 +8,9 @@
 mod accel;
 mod command;
 mod console_log;
+mod firmware;
 mod forward;
+mod image;
 pub mod place;
 mod probe_rom;
 mod progress;
@@ -20,6 +23,7 @@ mod state_disk;
 mod terminal;
 
 pub use accel::Accel;
+pub use firmware::Firmware;
 pub use forward::ForwardSpec;
-pub use run_options::{Memory, RunOptions};
+pub use run_options::{DiskBus, Memory, RunOptions};
 pub use start::run;

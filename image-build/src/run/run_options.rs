@@ -4,13 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::{Accel, ForwardSpec};
+use super::{Accel, Firmware, ForwardSpec};
 
 /// What `orlop run` is asked for. Its doc comments are the texts of `orlop run --help`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RunOptions {
-    /// The machine's folder
-    #[arg(default_value = ".")]
+    /// The machine's folder, or a disk image that `orlop build --format` made
+    #[arg(default_value = ".", value_name = "DIR|IMAGE")]
     pub dir: PathBuf,
     /// The machine's name for `orlop -m NAME …`; its folder's name when not given
     #[arg(long)]
@@ -37,9 +37,18 @@ pub struct RunOptions {
     /// Size of a new state disk; the file takes only what is used of it
     #[arg(long, default_value = "2G", value_name = "SIZE")]
     pub state_size: Memory,
-    /// Begin with a new, empty state disk
+    /// Begin with a new, empty state disk; a disk image is not written to
     #[arg(long)]
     pub fresh: bool,
+    /// What a disk image is started by [default: bios]
+    #[arg(long, value_enum)]
+    pub firmware: Option<Firmware>,
+    /// How the disk of a disk image is attached [default: virtio]
+    #[arg(long, value_enum, value_name = "BUS")]
+    pub disk: Option<DiskBus>,
+    /// Make the disk of a disk image larger, for good: the machine takes the space at its boot
+    #[arg(long, value_name = "SIZE", conflicts_with = "fresh")]
+    pub disk_size: Option<Memory>,
     /// No state disk: what the machine keeps is lost when it ends
     #[arg(long, conflicts_with_all = ["fresh", "state"])]
     pub no_state: bool,
@@ -76,6 +85,31 @@ pub struct RunOptions {
     /// One more argument for QEMU, as it is
     #[arg(long = "qemu-arg", value_name = "ARG", allow_hyphen_values = true)]
     pub qemu_args: Vec<String>,
+}
+
+/// `--disk`: what the machine's disk hangs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum DiskBus {
+    /// virtio-blk, the fastest.
+    Virtio,
+    /// An NVMe controller.
+    Nvme,
+    /// SATA.
+    Ahci,
+    /// SCSI on a virtio adapter.
+    Scsi,
+}
+
+impl DiskBus {
+    /// The drivers that the machine's kernel needs for it, by their modules' names.
+    pub(super) fn drivers(self) -> &'static [&'static str] {
+        match self {
+            Self::Virtio => &["virtio_blk"],
+            Self::Nvme => &["nvme"],
+            Self::Ahci => &["ahci", "sd_mod"],
+            Self::Scsi => &["virtio_scsi", "sd_mod"],
+        }
+    }
 }
 
 /// An amount of memory or disk, written `512M`, `2G`, `1048576K` or in MiB without a letter.

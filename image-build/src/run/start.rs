@@ -1,4 +1,4 @@
-//! From a machine's folder to a running QEMU.
+//! From a machine's folder or disk image to a running QEMU.
 
 use std::fs;
 use std::io::Write;
@@ -15,9 +15,11 @@ use serde_json::{Value, json};
 
 use super::RunOptions;
 use super::accel::{self, Choice};
-use super::command::{self, Console, Fds, Plan};
+use super::command::{self, Boot, Console, Fds, Plan};
 use super::console_log::ConsoleLog;
+use super::firmware::{self, Firmware};
 use super::forward::{self, Forward};
+use super::image::ImageDisk;
 use super::place::{Place, runtime_folder};
 use super::progress::Progress;
 use super::qmp::Qmp;
@@ -54,8 +56,24 @@ pub fn run(
 /// What has to live as long as QEMU does.
 struct Kept {
     _place: Place,
+    _source: Source,
     _state: Option<StateDisk>,
     _terminal: SavedTerminal,
+}
+
+/// What the machine comes from.
+enum Source {
+    Folder { folder: PathBuf, built: Built },
+    Image(ImageDisk),
+}
+
+impl Source {
+    fn info(&self) -> &BuildInfo {
+        match self {
+            Self::Folder { built, .. } => &built.info,
+            Self::Image(disk) => &disk.image.info,
+        }
+    }
 }
 
 fn prepare(
@@ -63,18 +81,21 @@ fn prepare(
     progress: Progress,
     build: impl FnOnce(&Path, &BuildOptions) -> Result<Built>,
 ) -> Result<(Session, Kept)> {
-    let folder = options.dir.canonicalize();
-    let folder = folder.with_context(|| format!("open {}", options.dir.display()))?;
-    let place = Place::claim(&machine_name(options, &folder)?, &folder)?;
-    let built = built(options, &folder, build)?;
-    enough_memory(options, &built.info)?;
-    let mut forwards = forward::plan(&built.info.ports, &options.forwards, options.forward_any);
+    let given = options.dir.canonicalize();
+    let given = given.with_context(|| format!("open {}", options.dir.display()))?;
+    let (place, source) = match given.is_dir() {
+        true => from_folder(options, &given, build)?,
+        false => from_image(options, &given)?,
+    };
+    let info = source.info();
+    enough_memory(options, info)?;
+    let mut forwards = forward::plan(&info.ports, &options.forwards, options.forward_any);
     if !options.no_network {
         forward::settle(&mut forwards)?;
     }
     let qemu = find_program(QEMU).context(NO_QEMU)?;
     let choice = accel::choose(options.accel, &qemu, &runtime_folder()?)?;
-    let state = state_disk(options, &folder)?;
+    let state = state_disk(options, &source)?;
 
     let (our_qmp, their_qmp) = pair()?;
     let (our_events, their_events) = pair()?;
@@ -93,11 +114,8 @@ fn prepare(
         cpu: model(options, &choice),
         cpus: options.cpus,
         memory_mib: options.memory.mib,
-        kernel: options.kernel.clone().unwrap_or(built.vmlinuz),
-        initramfs: built.initramfs,
-        cmdline: cmdline(&built.info.cmdline, options.append.as_deref()),
-        system: (!built.info.initramfs_system).then_some(built.system),
-        state: state.as_ref().map(|disk| disk.path.clone()),
+        cmdline: cmdline(&info.cmdline, options.append.as_deref()),
+        boot: boot(options, &source, state.as_ref(), &place)?,
         forwards: (!options.no_network).then(|| forwards.clone()),
         console: console(options, &place)?,
         transcript: place.fresh_file("console.log")?,
@@ -105,7 +123,7 @@ fn prepare(
         extra: options.qemu_args.clone(),
     };
     if !options.headless {
-        introduce(&plan, &choice, state.as_ref())?;
+        introduce(&plan, &choice, &source, state.as_ref())?;
     }
     let (sender, happenings) = channel();
     session::read_signals(sender.clone())?;
@@ -124,10 +142,75 @@ fn prepare(
     };
     let kept = Kept {
         _place: place,
+        _source: source,
         _state: state,
         _terminal: terminal,
     };
     Ok((session, kept))
+}
+
+fn from_folder(
+    options: &RunOptions,
+    folder: &Path,
+    build: impl FnOnce(&Path, &BuildOptions) -> Result<Built>,
+) -> Result<(Place, Source)> {
+    if let Some(option) = of_an_image(options) {
+        bail!(
+            "{option} is for a disk image, and {} is a folder, whose kernel QEMU starts itself; \
+             `orlop build --format raw` makes an image of it",
+            folder.display()
+        );
+    }
+    let place = Place::claim(&machine_name(options, folder)?, folder)?;
+    let built = built(options, folder, build)?;
+    let folder = folder.to_owned();
+    Ok((place, Source::Folder { folder, built }))
+}
+
+fn from_image(options: &RunOptions, path: &Path) -> Result<(Place, Source)> {
+    let disk = ImageDisk::open(path, options)?;
+    let name = options.name.as_ref().unwrap_or(&disk.image.info.machine);
+    let place = Place::claim(name, path)?;
+    for warning in disk.warnings(options.fresh) {
+        // A closed stderr is no reason not to run.
+        let _ = writeln!(std::io::stderr(), "warning: {warning}");
+    }
+    Ok((place, Source::Image(disk)))
+}
+
+/// An option that was given and has no meaning for a folder.
+fn of_an_image(options: &RunOptions) -> Option<&'static str> {
+    let given = [
+        (options.firmware.is_some(), "--firmware"),
+        (options.disk.is_some(), "--disk"),
+        (options.disk_size.is_some(), "--disk-size"),
+    ];
+    let mut given = given.into_iter().filter(|(is, _)| *is);
+    given.next().map(|(_, option)| option)
+}
+
+fn boot(
+    options: &RunOptions,
+    source: &Source,
+    state: Option<&StateDisk>,
+    place: &Place,
+) -> Result<Boot> {
+    Ok(match source {
+        Source::Folder { built, .. } => Boot::Kernel {
+            kernel: options.kernel.clone().unwrap_or(built.vmlinuz.clone()),
+            initramfs: built.initramfs.clone(),
+            system: (!built.info.initramfs_system).then(|| built.system.clone()),
+            state: state.map(|disk| disk.path.clone()),
+        },
+        Source::Image(disk) => Boot::Disk {
+            image: disk.image.path.clone(),
+            // Opening refuses those that QEMU does not read.
+            format: disk.image.format.of_qemu().unwrap_or_default(),
+            bus: disk.bus,
+            snapshot: disk.snapshot,
+            uefi: firmware::files(options.firmware.unwrap_or(Firmware::Bios), place)?,
+        },
+    })
 }
 
 fn machine_name(options: &RunOptions, folder: &Path) -> Result<String> {
@@ -178,10 +261,12 @@ fn enough_memory(options: &RunOptions, info: &BuildInfo) -> Result<()> {
     Ok(())
 }
 
-fn state_disk(options: &RunOptions, folder: &Path) -> Result<Option<StateDisk>> {
-    if options.no_state {
-        return Ok(None);
-    }
+fn state_disk(options: &RunOptions, source: &Source) -> Result<Option<StateDisk>> {
+    let folder = match source {
+        Source::Folder { folder, .. } if !options.no_state => folder,
+        // An image's state is on its own disk.
+        _ => return Ok(None),
+    };
     let path = options.state.clone();
     let path = path.unwrap_or_else(|| folder.join("state.img"));
     StateDisk::open(&path, options.state_size, options.fresh).map(Some)
@@ -254,18 +339,19 @@ fn ready(plan: &Plan, choice: &Choice, place: &Place) -> Value {
 }
 
 /// What a person sees before the machine takes the terminal.
-fn introduce(plan: &Plan, choice: &Choice, state: Option<&StateDisk>) -> Result<()> {
+fn introduce(
+    plan: &Plan,
+    choice: &Choice,
+    source: &Source,
+    state: Option<&StateDisk>,
+) -> Result<()> {
     let mut lines = vec![
         format!(
             "machine   {} ({} MiB, {} CPUs)",
             plan.name, plan.memory_mib, plan.cpus
         ),
         format!("accel     {}: {}", choice.name(), choice.reason),
-        match state {
-            Some(disk) if disk.new => format!("state     {} (new)", shown(&disk.path)),
-            Some(disk) => format!("state     {}", shown(&disk.path)),
-            None => "state     none: what the machine keeps is lost when it ends".to_owned(),
-        },
+        kept(source, state),
     ];
     for forward in plan.forwards.iter().flatten().map(Forward::to_string) {
         lines.push(format!("forward   {forward}"));
@@ -276,6 +362,25 @@ fn introduce(plan: &Plan, choice: &Choice, state: Option<&StateDisk>) -> Result<
     ));
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}\n", lines.join("\n")).context("write to the terminal")
+}
+
+/// Where the machine keeps what it keeps.
+fn kept(source: &Source, state: Option<&StateDisk>) -> String {
+    const LOST: &str = "what the machine keeps is lost when it ends";
+    match source {
+        Source::Folder { .. } => match state {
+            Some(disk) if disk.new => format!("state     {} (new)", shown(&disk.path)),
+            Some(disk) => format!("state     {}", shown(&disk.path)),
+            None => format!("state     none: {LOST}"),
+        },
+        Source::Image(disk) => {
+            let path = shown(&disk.image.path);
+            match disk.snapshot {
+                true => format!("disk      {path}, which is only read: {LOST}"),
+                false => format!("disk      {path}"),
+            }
+        }
+    }
 }
 
 /// A path as a person here would write it.

@@ -1,0 +1,192 @@
+//! The partition table of a disk image: read and checked.
+//!
+//! UEFI specification 2.10, 5.3: sector 1 holds the header, its entries follow.
+
+use crc::{CRC_32_ISO_HDLC, Crc};
+use thiserror::Error;
+
+/// Bytes of a sector; disks with larger ones are refused before.
+pub(crate) const SECTOR: u64 = 512;
+/// What of a disk's begin [`Table::parse`] wants: partitions start at 1 MiB.
+pub(crate) const TABLE_BYTES: usize = 1 << 20;
+/// The type of an EFI system partition, C12A7328-F81F-11D2-BA4B-00A0C93EC93B, as it is on disk.
+const ESP: [u8; 16] = [
+    0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b,
+];
+const HEADER_BYTES: usize = 92;
+
+/// Why a table is none.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub(crate) enum GptError {
+    #[error("there is no GPT in its second sector")]
+    Missing,
+    #[error("the GPT's header is damaged (checksum {found:08x} instead of {stored:08x})")]
+    Header { found: u32, stored: u32 },
+    #[error("the GPT's entries are damaged (checksum {found:08x} instead of {stored:08x})")]
+    Entries { found: u32, stored: u32 },
+}
+
+/// A table whose checksums are right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Table {
+    header: Vec<u8>,
+    entries: Vec<u8>,
+    entry_bytes: usize,
+}
+
+/// One partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Partition {
+    /// Type GUID as on disk.
+    kind: [u8; 16],
+    /// First sector.
+    pub(crate) first: u64,
+    /// Last sector, which is part of it.
+    pub(crate) last: u64,
+}
+
+impl Table {
+    /// Reads the table of a disk that begins with `disk`, at least [`TABLE_BYTES`] long.
+    pub(crate) fn parse(disk: &[u8]) -> Result<Self, GptError> {
+        let sector = disk.get(512..1024).ok_or(GptError::Missing)?;
+        let header = sector.get(..HEADER_BYTES).ok_or(GptError::Missing)?;
+        if !header.starts_with(b"EFI PART") || u32_at(header, 12) != Some(92) {
+            return Err(GptError::Missing);
+        }
+        let stored = u32_at(header, 16).ok_or(GptError::Missing)?;
+        let found = header_crc(header);
+        if found != stored {
+            return Err(GptError::Header { found, stored });
+        }
+        let number = |at| u32_at(header, at).and_then(|n| usize::try_from(n).ok());
+        let entries = || {
+            let (count, entry_bytes) = (number(80)?, number(84)?);
+            let start = usize::try_from(u64_at(header, 72)?.checked_mul(SECTOR)?).ok()?;
+            let bytes = count.checked_mul(entry_bytes)?;
+            let entries = disk.get(start..start.checked_add(bytes)?)?;
+            (entry_bytes >= 128).then(|| (entries.to_vec(), entry_bytes))
+        };
+        let (entries, entry_bytes) = entries().ok_or(GptError::Missing)?;
+        let stored = u32_at(header, 88).ok_or(GptError::Missing)?;
+        let found = crc32(&entries);
+        if found != stored {
+            return Err(GptError::Entries { found, stored });
+        }
+        Ok(Self {
+            header: header.to_vec(),
+            entries,
+            entry_bytes,
+        })
+    }
+
+    /// Sectors of the disk that the table was written for: the backup's header is its last one.
+    pub(crate) fn sectors(&self) -> u64 {
+        u64_at(&self.header, 32).unwrap_or(0).saturating_add(1)
+    }
+
+    /// The partitions, in the order of their numbers.
+    pub(crate) fn partitions(&self) -> Vec<Partition> {
+        let entries = self.entries.chunks_exact(self.entry_bytes);
+        entries.filter_map(partition).collect()
+    }
+
+    /// The EFI system partition.
+    pub(crate) fn esp(&self) -> Option<Partition> {
+        let mut all = self.partitions().into_iter();
+        all.find(|partition| partition.kind == ESP && partition.first <= partition.last)
+    }
+}
+
+fn partition(entry: &[u8]) -> Option<Partition> {
+    let kind: [u8; 16] = entry.get(..16)?.try_into().ok()?;
+    let partition = Partition {
+        kind,
+        first: u64_at(entry, 32)?,
+        last: u64_at(entry, 40)?,
+    };
+    (kind != [0; 16]).then_some(partition)
+}
+
+/// With the field of the checksum itself taken as zero.
+fn header_crc(header: &[u8]) -> u32 {
+    let mut header = header.to_vec();
+    put(&mut header, 16, &[0; 4]);
+    crc32(&header)
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    Crc::<u32>::new(&CRC_32_ISO_HDLC).checksum(bytes)
+}
+
+fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(place) = bytes.get_mut(at..at + value.len()) {
+        place.copy_from_slice(value);
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    let bytes = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_le_bytes(bytes.try_into().ok()?))
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at.checked_add(8)?)?;
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// The begin of a disk of `sectors` with an ESP from 1 MiB on that ends at sector `esp_last`.
+    pub(crate) fn sample(sectors: u64, esp_last: u64) -> Vec<u8> {
+        let mut entries = vec![0; 128 * 128];
+        put(&mut entries, 0, &ESP);
+        put(&mut entries, 16, &[7; 16]);
+        put(&mut entries, 32, &2048_u64.to_le_bytes());
+        put(&mut entries, 40, &esp_last.to_le_bytes());
+        let mut header = vec![0; HEADER_BYTES];
+        put(&mut header, 0, b"EFI PART");
+        put(&mut header, 8, &[0, 0, 1, 0, 92, 0, 0, 0]);
+        put(&mut header, 24, &1_u64.to_le_bytes());
+        put(&mut header, 32, &(sectors - 1).to_le_bytes());
+        put(&mut header, 40, &34_u64.to_le_bytes());
+        put(&mut header, 48, &(sectors - 34).to_le_bytes());
+        put(&mut header, 72, &2_u64.to_le_bytes());
+        put(&mut header, 80, &128_u32.to_le_bytes());
+        put(&mut header, 84, &128_u32.to_le_bytes());
+        put(&mut header, 88, &crc32(&entries).to_le_bytes());
+        let crc = header_crc(&header);
+        put(&mut header, 16, &crc.to_le_bytes());
+        let mut disk = vec![0; TABLE_BYTES];
+        put(&mut disk, 512, &header);
+        put(&mut disk, 1024, &entries);
+        disk
+    }
+
+    #[test]
+    fn the_esp_and_the_disks_size_are_found() {
+        let table = Table::parse(&sample(100_000, 50_000)).unwrap();
+        assert_eq!(table.sectors(), 100_000);
+        let esp = table.esp().unwrap();
+        assert_eq!((esp.first, esp.last), (2048, 50_000));
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let mut header = sample(100_000, 50_000);
+        header[512 + 40] ^= 1;
+        assert!(matches!(
+            Table::parse(&header),
+            Err(GptError::Header { .. })
+        ));
+        let mut entries = sample(100_000, 50_000);
+        entries[1024 + 60] ^= 1;
+        assert!(matches!(
+            Table::parse(&entries),
+            Err(GptError::Entries { .. })
+        ));
+        assert_eq!(Table::parse(&[0; 4096]), Err(GptError::Missing));
+        assert_eq!(Table::parse(&[]), Err(GptError::Missing));
+    }
+}
