@@ -1,5 +1,5 @@
 //! `control = ["access.ssh"]`: the service that lets people in is given the machine's `[access]`
-//! (adr/0011).
+//! (adr/0012).
 
 use super::{Files, Said};
 use crate::tree::Place;
