@@ -25,6 +25,7 @@ mod schema;
 mod service;
 mod supervision;
 mod tree;
+mod usual;
 mod value;
 
 pub use audit::{Allowance, Reach, audit};
@@ -52,6 +53,7 @@ pub use supervision::{
     EndStatus, HealthCheck, HealthTest, Kind, MachineAction, Missed, Need, OnFailure, OnUnhealthy,
     OomPolicy, Overlap, Readiness, Replica, Schedule, StartLimit, Supervision, Trigger,
 };
+pub use usual::{READ_ONLY_TMPFS, USUAL_LIMITS, USUAL_OPEN_FILES, USUAL_PATH};
 pub use value::{Capability, Grant, ImageName, Protocol, ServiceName, Signal, VolumeName};
 
 /// The first-party programs that a `build` may name under `programs`: applets of the multi-call

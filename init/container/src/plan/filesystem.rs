@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 
-use orlop_config::{Isolation, NetworkMode, TmpfsMount};
+use orlop_config::{Isolation, NetworkMode, READ_ONLY_TMPFS, TmpfsMount};
 use orlop_sys::mount_api::MountFlags;
 
 use super::dev::plan_dev;
@@ -42,10 +42,6 @@ const READ_ONLY_PATHS: [&CStr; 5] = [
 
 /// Where a service with grants finds its control socket.
 const CONTROL_SOCKET: &str = "/run/orlop/control.sock";
-
-/// Sizes of what a read-only root gets without asking: `/run` and `/tmp`.
-const RUN_SIZE: u64 = 16 << 20;
-const TMP_SIZE: u64 = 64 << 20;
 
 pub(super) fn plan_filesystem(
     inputs: &LaunchInputs<'_>,
@@ -189,10 +185,7 @@ fn wanted_mounts(inputs: &LaunchInputs<'_>, owner: Owner<'_>) -> Result<Vec<Step
     if service.read_only {
         let user = (owner.base + owner.user.uid, owner.base + owner.user.gid);
         let root = (owner.base, owner.base);
-        for (path, size, mode, (uid, gid)) in [
-            ("/run", RUN_SIZE, 0o755, user),
-            ("/tmp", TMP_SIZE, 0o1777, root),
-        ] {
+        for ((path, size, mode), (uid, gid)) in READ_ONLY_TMPFS.into_iter().zip([user, root]) {
             let target = PathBuf::from(path);
             if !mounts.iter().any(|(taken, _)| *taken == target) {
                 let tmpfs = TmpfsMount {

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::os::fd::RawFd;
 use std::path::Path;
 
-use orlop_config::{Capability, Isolation, Service, Ulimit};
+use orlop_config::{
+    Capability, Isolation, Service, USUAL_LIMITS, USUAL_OPEN_FILES, USUAL_PATH, Ulimit,
+};
 use orlop_sys::credentials::CapabilitySet;
 use orlop_sys::exec::StringVector;
 
@@ -12,11 +14,6 @@ use super::inputs::seccomp_profile;
 use super::{Credentials, LaunchInputs, NOTIFY_SOCKET, Notify, PlanError, Step, absolute, text};
 use crate::seccomp;
 use crate::user::User;
-
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// containerd's, the stricter of the two defaults.
-const OPEN_FILES: u64 = 1024;
 
 /// The number of the first passed socket.
 const FIRST_PASSED: u64 = 3;
@@ -30,12 +27,9 @@ pub(crate) struct Passed<'a> {
     pub(crate) notify: Option<Notify<'a>>,
 }
 
-/// When the machine is out of memory, who takes as much as there is ends before who has a limit
-/// (adr/0009). PID 1 is never killed.
+/// Who ends first when the machine is out of memory (adr/0009). PID 1 is never killed.
 pub(crate) fn oom_score_adj(service: &Service) -> Result<Step, PlanError> {
-    let usual = if service.mem_limit.is_some() { -900 } else { 0 };
-    let value = service.oom_score_adj.unwrap_or(usual).to_string();
-    write_proc("self/oom_score_adj", &value)
+    write_proc("self/oom_score_adj", &service.oom_score().to_string())
 }
 
 /// `sysctls`: whoever writes them is in the service's network and IPC namespaces, and real root. As in
@@ -69,12 +63,10 @@ fn write_proc(file: &str, value: &str) -> Result<Step, PlanError> {
 /// The limits of every process of a service. Only root of the machine's own user namespace can raise
 /// one above PID 1's: they come before the service's is entered.
 pub(crate) fn limits(service: &Service) -> impl Iterator<Item = Step> {
-    let usual = [
-        Ulimit::NOFILE.at(OPEN_FILES, OPEN_FILES),
-        Ulimit::CORE.at(0, 0),
-    ];
     let written = |usual: &Ulimit| service.ulimits.iter().any(|own| own.name == usual.name);
-    let usual = usual.into_iter().filter(move |limit| !written(limit));
+    let usual = USUAL_LIMITS
+        .into_iter()
+        .filter(move |limit| !written(limit));
     usual
         .chain(service.ulimits.iter().copied())
         .map(Step::Limit)
@@ -84,7 +76,7 @@ pub(crate) fn limits(service: &Service) -> impl Iterator<Item = Step> {
 fn open_files(service: &Service) -> u64 {
     let mut own = service.ulimits.iter();
     own.find(|limit| limit.name == Ulimit::NOFILE.name)
-        .map_or(OPEN_FILES, |limit| limit.soft)
+        .map_or(USUAL_OPEN_FILES, |limit| limit.soft)
 }
 
 pub(super) fn capability_set(capabilities: &[Capability]) -> CapabilitySet {
@@ -102,7 +94,7 @@ pub(crate) fn environment(
     let mut environment = service.environment.clone();
     environment
         .entry("PATH".to_owned())
-        .or_insert_with(|| DEFAULT_PATH.to_owned());
+        .or_insert_with(|| USUAL_PATH.to_owned());
     environment
         .entry("HOME".to_owned())
         .or_insert_with(|| user.home.clone());
@@ -184,7 +176,7 @@ pub(crate) fn program<'a>(
     let exec = if name.contains('/') {
         Step::Exec(vec![text("command", name.as_bytes())?])
     } else {
-        let path = environment.get("PATH").map_or(DEFAULT_PATH, String::as_str);
+        let path = environment.get("PATH").map_or(USUAL_PATH, String::as_str);
         let candidates = path
             .split(':')
             .filter(|directory| directory.starts_with('/'));
