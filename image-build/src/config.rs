@@ -102,17 +102,22 @@ fn as_json(all: &[EffectiveManifest]) -> Value {
 }
 
 fn key_json(key: &EffectiveKey) -> (String, Value) {
-    let from = match &key.source {
-        ValueSource::Manifest { file, line } => json!({ "file": file, "line": line }),
-        ValueSource::EnvFile(files) => json!({ "env_file": files }),
-        ValueSource::Default => json!({ "default": true }),
-        ValueSource::Follows(what) => json!({ "default": true, "follows": what }),
+    let from = match (&key.value, &key.source) {
+        // No value says it.
+        (EffectiveValue::Words(words), _) => json!({ "default": true, "means": words }),
+        (_, ValueSource::Manifest { file, line }) => json!({ "file": file, "line": line }),
+        (_, ValueSource::OtherKey { key, file, line }) => {
+            json!({ "file": file, "line": line, "key": key })
+        }
+        (_, ValueSource::EnvFile(files)) => json!({ "env_file": files }),
+        (_, ValueSource::Default) => json!({ "default": true }),
+        (_, ValueSource::Follows(what)) => json!({ "default": true, "follows": what }),
     };
     let value = match &key.value {
-        EffectiveValue::Literal(value) => json!({ "value": value, "from": from }),
-        EffectiveValue::Words(words) => json!({ "value": null, "words": words, "from": from }),
+        EffectiveValue::Literal(value) => value.clone(),
+        EffectiveValue::Unset | EffectiveValue::Words(_) => Value::Null,
     };
-    (key.key.clone(), value)
+    (key.key.clone(), json!({ "value": value, "from": from }))
 }
 
 fn as_text(all: &[EffectiveManifest]) -> String {
@@ -129,15 +134,15 @@ fn manifest_text(manifest: &EffectiveManifest) -> String {
     let mut absent = Vec::new();
     for key in &manifest.keys {
         let from = from(&key.source, &manifest.file);
+        if key.source == ValueSource::Default && is_nothing(&key.value) {
+            absent.push(key.key.as_str());
+            continue;
+        }
         let line = match (key.line(), &key.value) {
             (Some(line), _) if key.writable => line,
             (Some(line), _) => format!("# {line}"),
-            (None, EffectiveValue::Words(words)) if is_nothing(words) => {
-                absent.push(key.key.as_str());
-                continue;
-            }
             (None, EffectiveValue::Words(words)) => format!("# {}: {words}", key.key),
-            (None, EffectiveValue::Literal(_)) => continue,
+            (None, _) => continue,
         };
         let _strings_take_all = match line.chars().count() <= COLUMN {
             true => writeln!(text, "{line:COLUMN$}  # {from}"),
@@ -150,9 +155,15 @@ fn manifest_text(manifest: &EffectiveManifest) -> String {
     text
 }
 
-/// Words of the key table for a default that is none.
-fn is_nothing(words: &str) -> bool {
-    matches!(words, "–" | "" | "empty" | "none" | "no limit" | "never")
+/// Whether a default is that there is none of it.
+fn is_nothing(value: &EffectiveValue) -> bool {
+    match value {
+        EffectiveValue::Unset => true,
+        EffectiveValue::Literal(Value::Array(list)) => list.is_empty(),
+        EffectiveValue::Literal(Value::Object(table)) => table.is_empty(),
+        EffectiveValue::Literal(Value::String(text)) => text.is_empty(),
+        _ => false,
+    }
 }
 
 /// Where a value comes from, beside it: a line of the file itself needs no name.
@@ -160,6 +171,8 @@ fn from(source: &ValueSource, own: &str) -> String {
     match source {
         ValueSource::Manifest { file, line } if file == own => format!("line {line}"),
         ValueSource::Manifest { file, line } => format!("{file}:{line}"),
+        ValueSource::OtherKey { key, file, line } if file == own => format!("line {line}, {key}"),
+        ValueSource::OtherKey { key, file, line } => format!("{file}:{line}, {key}"),
         ValueSource::EnvFile(files) => format!("env_file {files}"),
         ValueSource::Default => "default".to_owned(),
         ValueSource::Follows(what) => format!("default, by {what}"),
@@ -201,6 +214,77 @@ mod tests {
         let again = MachineFolder::load(&dir).unwrap().check();
         assert_eq!(again.diagnostics, []);
         assert_eq!(again.services, folder.check().services);
+    }
+
+    #[test]
+    fn json_has_values_and_no_sentences_in_their_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("machine");
+        new(&dir).unwrap();
+        let web = dir.join("services/web");
+        std::fs::create_dir(&web).unwrap();
+        let text = "image = \"nginx\"\ncommand = [\"/x\"]\nenv_file = \"a.env\"\n[deploy]\nreplicas = 2\nresources.limits.memory = \"9m\"\n";
+        std::fs::write(web.join("service.toml"), text).unwrap();
+        std::fs::write(web.join("a.env"), "A=1\n").unwrap();
+        let folder = MachineFolder::load(&dir).unwrap();
+        let all = effective(folder.sources(), &folder.check());
+        let json = as_json(&all);
+        let of = |key: &str| json["services"]["web"][key].clone();
+        let file = "services/web/service.toml";
+        for (key, value, from) in [
+            (
+                "scale",
+                json!(2),
+                json!({ "file": file, "line": 5, "key": "deploy.replicas" }),
+            ),
+            (
+                "mem_limit",
+                json!("9m"),
+                json!({ "file": file, "line": 6, "key": "deploy.resources.limits.memory" }),
+            ),
+            (
+                "oom_score_adj",
+                json!(-900),
+                json!({ "default": true, "follows": "deploy.resources.limits.memory" }),
+            ),
+            (
+                "tmpfs.\"/run\"",
+                json!("size=16m,mode=755"),
+                json!({ "default": true, "follows": "read_only = true" }),
+            ),
+            ("environment.A", json!("1"), json!({ "env_file": "a.env" })),
+            ("memswap_limit", json!(-1), json!({ "default": true })),
+            ("ports", json!([]), json!({ "default": true })),
+            ("watchdog", Value::Null, json!({ "default": true })),
+            (
+                "cpuset",
+                Value::Null,
+                json!({ "default": true, "means": "all" }),
+            ),
+        ] {
+            assert_eq!(of(key), json!({ "value": value, "from": from }), "{key}");
+        }
+        assert_eq!(of("capabilities")["value"], json!([]));
+        assert_eq!(of("environment"), Value::Null);
+        let timeout = &json["system"]["watchdog.timeout"]["value"];
+        assert_eq!(*timeout, Value::Null);
+        let text = as_text(&all);
+        let (nothing, _) = text.rsplit_once('\n').unwrap();
+        let nothing = nothing.rsplit_once('\n').unwrap().1;
+        assert!(
+            nothing.starts_with("# Not written, and nothing: build, "),
+            "{nothing}"
+        );
+        for key in ["environment", "capabilities", "scale", "tmpfs"] {
+            let listed = nothing.split([',', ' ']).any(|word| word == key);
+            assert!(!listed, "{key}: {nothing}");
+        }
+        assert!(
+            text.contains(
+                "\n# scale = 2                                   # line 5, deploy.replicas\n"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

@@ -6,11 +6,16 @@ use crate::tree::Place;
 use crate::{Access, Service};
 
 /// Where the holder finds the keys, one a line.
-const VARIABLE: &str = "SSH_AUTHORIZED_KEYS";
+pub(crate) const AUTHORIZED_KEYS: &str = "SSH_AUTHORIZED_KEYS";
 
 pub(super) fn give_access(files: &mut Files<'_>, access: &Access, said: &mut Said) {
     for (name, file) in files {
-        let Some(service) = file.draft.service.as_mut().filter(|service| holds(service)) else {
+        let Some(service) = file
+            .draft
+            .service
+            .as_mut()
+            .filter(|service| lets_people_in(service))
+        else {
             continue;
         };
         if access.ssh_keys.is_empty() {
@@ -19,7 +24,7 @@ pub(super) fn give_access(files: &mut Files<'_>, access: &Access, said: &mut Sai
             continue;
         }
         let keys = access.ssh_keys.join("\n");
-        service.environment.insert(VARIABLE.to_owned(), keys);
+        service.environment.insert(AUTHORIZED_KEYS.to_owned(), keys);
         let known = service.control.clone();
         let more = access
             .ssh_control
@@ -29,8 +34,8 @@ pub(super) fn give_access(files: &mut Files<'_>, access: &Access, said: &mut Sai
     }
 }
 
-/// By name: `*` grants methods only.
-fn holds(service: &Service) -> bool {
+/// Whether a service is given them. By name: `*` grants methods only.
+pub(crate) fn lets_people_in(service: &Service) -> bool {
     let mut grants = service.control.iter();
     grants.any(|grant| matches!(grant.as_str(), "access.ssh" | "access.*"))
 }

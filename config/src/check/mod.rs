@@ -18,6 +18,8 @@ use crate::compact::gather;
 use crate::parse::{Draft, MachineDraft, parse_machine, parse_service};
 use crate::tree::{Findings, Place, quoted};
 use crate::{ConsoleAccess, Diagnostic, Machine, Service, ServiceName, Severity};
+pub(crate) use logins::{AUTHORIZED_KEYS, lets_people_in};
+pub(crate) use replicas::INDEX_VARIABLE;
 pub use room::MOST_SERVICES;
 pub use sources::{Content, FolderFiles, Sources};
 

@@ -7,7 +7,7 @@ use crate::tree::quoted;
 use crate::{Replica, Service, ServiceName};
 
 /// What an instance finds in its environment: its index from 1.
-const INDEX_VARIABLE: &str = "ORLOP_REPLICA";
+pub(crate) const INDEX_VARIABLE: &str = "ORLOP_REPLICA";
 
 /// How often a service runs.
 #[derive(Debug, Clone, Copy)]

@@ -4,14 +4,20 @@
 //! Only the workstation asks (`orlop config`); the linker leaves it out of PID 1.
 
 mod default;
+mod given;
+mod settle;
+mod spelling;
 mod walk;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 use toml::de::DeTable;
 
 use crate::keys::Section;
-use crate::tree::Text;
-use crate::{Checked, Service, SourceFile, Sources, check};
+use crate::parse::{parse_machine, parse_service};
+use crate::tree::{Findings, Text};
+use crate::{Checked, FolderFiles, Machine, Service, ServiceName, SourceFile, Sources};
 
 pub use walk::{EffectiveKey, EffectiveValue, ValueSource};
 
@@ -39,20 +45,24 @@ pub fn effective(sources: &Sources, checked: &Checked) -> Vec<EffectiveManifest>
         file: system.path.clone(),
         keys: keys_of(system, Section::System),
     };
-    // No key of system.toml contradicts another one's default.
-    for key in &mut system.keys {
-        key.writable = key.line().is_some();
+    default::resolve_system(&mut system.keys, &checked.machine);
+    settle::settle(&mut system.keys, meant_by_system);
+    let mut first_instance: BTreeMap<&str, &Service> = BTreeMap::new();
+    for service in checked.services.values() {
+        let folder = service.folder().as_str();
+        first_instance.entry(folder).or_insert(service);
     }
     let mut all = Vec::new();
     for (folder, source) in &sources.services {
-        let mut instances = checked.services.values();
-        let service = instances.find(|service| service.folder().as_str() == folder);
-        let Some(service) = service else {
+        let Some(service) = first_instance.get(folder.as_str()) else {
             continue;
         };
         let mut keys = keys_of(source, Section::Service);
+        spelling::resolve(&mut keys, service);
         default::resolve(&mut keys, service, &system.keys);
-        settle(&mut keys, sources, folder);
+        given::add(&mut keys, service, &system.keys);
+        let outcome = |text: &str| meant(service.folder(), text, &sources.files);
+        settle::settle(&mut keys, outcome);
         all.push(EffectiveManifest {
             service: Some(folder.clone()),
             file: source.path.clone(),
@@ -61,6 +71,30 @@ pub fn effective(sources: &Sources, checked: &Checked) -> Vec<EffectiveManifest>
     }
     all.insert(0, system);
     all
+}
+
+/// What a `service.toml` means, by itself: how many findings, the service, its instances. What other
+/// files make of it follows from these.
+fn meant(name: &ServiceName, text: &str, files: &FolderFiles) -> (usize, Option<Service>, u32) {
+    let source = SourceFile {
+        path: String::new(),
+        text: text.to_owned(),
+    };
+    let mut findings = Findings::new(&source);
+    let draft = parse_service(name, files, &mut findings);
+    let instances = draft.instances();
+    (findings.into_diagnostics().len(), draft.service, instances)
+}
+
+/// The same of `system.toml`.
+fn meant_by_system(text: &str) -> (usize, Machine) {
+    let source = SourceFile {
+        path: String::new(),
+        text: text.to_owned(),
+    };
+    let mut findings = Findings::new(&source);
+    let draft = parse_machine(&mut findings);
+    (findings.into_diagnostics().len(), draft.machine)
 }
 
 fn keys_of(source: &SourceFile, section: Section) -> Vec<EffectiveKey> {
@@ -74,40 +108,6 @@ fn keys_of(source: &SourceFile, section: Section) -> Vec<EffectiveKey> {
     };
     keys.sort_by_key(line);
     keys
-}
-
-/// Tells which of the keys that are not written could be, by writing each: some contradict another
-/// one, as a oneshot's readiness does.
-fn settle(keys: &mut [EffectiveKey], sources: &Sources, folder: &str) {
-    let mut lines: Vec<String> = keys
-        .iter()
-        .filter(|key| matches!(key.source, ValueSource::Manifest { .. }))
-        .filter_map(EffectiveKey::line)
-        .collect();
-    let mut asked = sources.clone();
-    let mut outcome = |lines: &[String]| {
-        if let Some(file) = asked.services.get_mut(folder) {
-            file.text = lines.join("\n");
-        }
-        let checked = check(&asked);
-        let services: Vec<Service> = checked.services.into_values().collect();
-        (checked.diagnostics.len(), services)
-    };
-    let written = outcome(&lines);
-    for key in keys {
-        if matches!(key.source, ValueSource::Manifest { .. }) {
-            continue;
-        }
-        let Some(line) = key.line() else {
-            continue;
-        };
-        // Beside those that could be written before it: two spellings of one thing cannot both.
-        lines.push(line);
-        key.writable = outcome(&lines) == written;
-        if !key.writable {
-            lines.pop();
-        }
-    }
 }
 
 /// A value on one line of TOML.

@@ -17,16 +17,18 @@ pub struct EffectiveKey {
     pub value: EffectiveValue,
     /// Where that comes from.
     pub source: ValueSource,
-    /// Whether it could be written so without changing anything. What is written can.
+    /// Whether it is written, or could be so without changing anything.
     pub writable: bool,
 }
 
-/// A value, or what it is in words.
+/// A value, or why there is none to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EffectiveValue {
     /// The value.
     Literal(Value),
-    /// It depends on what only the machine knows, or there is none: the words of the key table.
+    /// There is none, and nothing in its place.
+    Unset,
+    /// What holds instead, which no value of the key says or only the machine knows.
     Words(String),
 }
 
@@ -35,6 +37,16 @@ pub enum EffectiveValue {
 pub enum ValueSource {
     /// A line of a manifest.
     Manifest {
+        /// The file, as messages show it.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+    },
+    /// A line of a manifest that another key stands on: the other spelling of this one, or the
+    /// machine's.
+    OtherKey {
+        /// The other key.
+        key: String,
         /// The file, as messages show it.
         file: String,
         /// The line, from 1.
@@ -49,14 +61,14 @@ pub enum ValueSource {
 }
 
 impl EffectiveKey {
-    /// The key as a line of TOML; `None` when its value is words.
+    /// The key as a line of TOML; `None` without a value.
     #[must_use]
     pub fn line(&self) -> Option<String> {
         match &self.value {
             EffectiveValue::Literal(value) => {
                 Some(format!("{} = {}", self.key, toml_inline(value)))
             }
-            EffectiveValue::Words(_) => None,
+            EffectiveValue::Unset | EffectiveValue::Words(_) => None,
         }
     }
 }
@@ -103,17 +115,35 @@ fn not_written(
         walk(&DeTable::new(), *inner, &path, text, found);
         return;
     }
-    let value = match literal(column.default, &column.shape) {
-        Some(value) => EffectiveValue::Literal(value),
-        None => EffectiveValue::Words(column.default.to_owned()),
-    };
     debug_assert_eq!(path.rsplit('.').next(), Some(key.name), "keys are bare");
     found.push(EffectiveKey {
         key: path,
-        value,
+        value: default(column),
         source: ValueSource::Default,
         writable: false,
     });
+}
+
+/// The key table's default.
+fn default(column: &Column) -> EffectiveValue {
+    if let Some(value) = literal(column.default, &column.shape) {
+        return EffectiveValue::Literal(value);
+    }
+    match column.default {
+        "empty" | "none" => EffectiveValue::Literal(empty(&column.shape).unwrap_or(json!(""))),
+        "–" | "no limit" | "never" => EffectiveValue::Unset,
+        words => EffectiveValue::Words(words.to_owned()),
+    }
+}
+
+/// A list or table without entries; `None` when it is text.
+fn empty(shape: &Shape) -> Option<Value> {
+    match shape {
+        Shape::List(_) => Some(json!([])),
+        Shape::Named(..) => Some(json!({})),
+        Shape::Any(shapes) => shapes.iter().find_map(empty),
+        _ => None,
+    }
 }
 
 fn written(

@@ -64,7 +64,7 @@ pub(super) const CONTAINER: &[Row] = &[
     key(
         "memswap_limit",
         Shape::TextOrNumber(&form::SWAP),
-        "-1",
+        "`-1`",
         "The most memory and swap together; a machine has no swap of its own.",
         "memswap_limit = \"512m\"",
     ),

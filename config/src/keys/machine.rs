@@ -127,8 +127,8 @@ pub(super) const WATCHDOG: Table = table!(&[
     key(
         "timeout",
         Shape::Text(&form::DURATION),
-        "–: no watchdog",
-        "The hardware resets the machine when PID 1 has not moved for so long, 2s at the least; also while it ends.",
+        "–",
+        "The hardware resets the machine when PID 1 has not moved for so long, 2s at the least; also while it ends. Without it there is no watchdog.",
         "timeout = \"30s\"",
     ),
     key(
