@@ -27,6 +27,8 @@ pub struct BootJson<'a> {
 pub struct Batches<'a> {
     /// For finding and mounting the system; in the initramfs.
     pub boot: &'a [String],
+    /// For opening the system on a disk; in the initramfs of disks.
+    pub disk: &'a [String],
     /// Console ports, entropy, power button.
     pub machine: &'a [String],
     /// Links, bridge, nftables.

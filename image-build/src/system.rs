@@ -62,9 +62,8 @@ pub fn tree(parts: Parts<'_>) -> Result<Tree> {
 /// All but those that are loaded from the initramfs, and by which device each driver is found.
 fn modules(tree: &mut Tree, kernel: &Kernel) -> Result<()> {
     tree.make_directory("lib/modules")?;
-    let boot = kernel.batches.first();
-    for (name, blob) in &kernel.modules {
-        if !boot.is_some_and(|boot| boot.contains(name)) {
+    for name in kernel.system_modules() {
+        if let Some(blob) = kernel.modules.get(name) {
             let path = format!("lib/modules/{name}.ko");
             tree.insert(&path, Node::file(blob.clone(), 0o644))?;
         }

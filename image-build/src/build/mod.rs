@@ -117,6 +117,7 @@ fn make(
         min_memory_mib,
         modules: boot_json::Batches {
             boot: batch(0),
+            disk: &kernel.disk,
             machine: batch(1),
             network: batch(2),
             overlay: batch(3),

@@ -52,6 +52,15 @@ const NETWORK: &[Wanted<'static>] = &[
 /// A writable root over an image.
 const OVERLAY: &[Wanted<'static>] = &[required("overlay")];
 
+/// Opening the system on a disk: its slot is a dm-verity device, whose hashes are SHA-256.
+pub const DISK: &[Wanted<'static>] = &[
+    required("dm_verity"),
+    // The faster ones first: the kernel takes what is there with the highest priority, and loads
+    // nothing by itself, since nobody serves its requests (`kernel.modprobe`).
+    optional("sha256_ssse3"),
+    optional("sha256_generic"),
+];
+
 /// What of a machine decides about its batches.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs<'a> {

@@ -58,7 +58,63 @@ const DRIVERS: &[&str] = &[
     "net/vmw_vsock/",
 ];
 
-/// What the system carries for unforeseen devices.
+/// Of these, what a disk may hang on: the initramfs of a disk carries them, since the system that
+/// has all is still to be found.
+const STORAGE: &[&str] = &[
+    "drivers/ata/",
+    "drivers/block/virtio_blk",
+    "drivers/block/xen-blkfront",
+    "drivers/hv/hv_vmbus",
+    "drivers/message/fusion/",
+    "drivers/mmc/",
+    "drivers/nvme/host/nvme",
+    "drivers/pci/controller/",
+    "drivers/scsi/",
+    "drivers/usb/core/",
+    "drivers/usb/host/",
+    "drivers/usb/storage/",
+    "drivers/virtio/",
+];
+
+/// Of [`STORAGE`], what is left out: adapters of storage networks. They are half of it all by size,
+/// and most want firmware files, which no image has.
+const STORAGE_NETWORKS: &[&str] = &[
+    "drivers/scsi/be2iscsi/",
+    "drivers/scsi/bfa/",
+    "drivers/scsi/bnx2fc/",
+    "drivers/scsi/bnx2i/",
+    "drivers/scsi/csiostor/",
+    "drivers/scsi/cxgbi/",
+    "drivers/scsi/fcoe/",
+    "drivers/scsi/fnic/",
+    "drivers/scsi/libfc/",
+    "drivers/scsi/lpfc/",
+    "drivers/scsi/qedf/",
+    "drivers/scsi/qedi/",
+    "drivers/scsi/qla2xxx/",
+    "drivers/scsi/qla4xxx/",
+    "drivers/scsi/snic/",
+];
+
+/// Which devices drivers are wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriversFor {
+    /// All that a host of containers may meet.
+    System,
+    /// Disks and what they hang on.
+    Disks,
+}
+
+impl DriversFor {
+    fn wants(self, path: &str) -> bool {
+        match self {
+            Self::System => is_in(path, DRIVERS),
+            Self::Disks => is_in(path, STORAGE) && !is_in(path, STORAGE_NETWORKS),
+        }
+    }
+}
+
+/// What the system, or the initramfs of a disk, carries for unforeseen devices.
 #[derive(Debug, Default)]
 pub struct Drivers {
     /// `modules.alias`: `alias <pattern> <module>` a line.
@@ -75,13 +131,14 @@ pub struct Drivers {
 /// # Errors
 /// When a module's file cannot be read, or a dependency is missing.
 pub fn drivers(
+    wanted: DriversFor,
     paths: &[(String, String)],
     blacklist: &[String],
     modules: &mut dyn Modules,
 ) -> Result<Drivers> {
     let mut found = Drivers::default();
     for (path, name) in paths {
-        if !is_driver(path) || blacklist.contains(name) {
+        if !wanted.wants(path) || blacklist.contains(name) {
             continue;
         }
         let Found::Module(info) = modules.look_up(name)? else {
@@ -116,11 +173,11 @@ impl Drivers {
     }
 }
 
-fn is_driver(path: &str) -> bool {
+fn is_in(path: &str, places: &[&str]) -> bool {
     // Files are written with either of the two.
     let path = normalize(path);
-    let mut folders = DRIVERS.iter();
-    folders.any(|folder| path.starts_with(&normalize(folder)))
+    let mut places = places.iter();
+    places.any(|place| path.starts_with(&normalize(place)))
 }
 
 /// Whether a device's modalias can match it: `pci:…`, not `fs-ext4` or `devname:net/tun`.
@@ -194,7 +251,7 @@ mod tests {
     #[test]
     fn a_driver_comes_with_what_it_needs_in_depmods_order() {
         let (paths, mut modules) = sample();
-        let found = drivers(&paths, &[], &mut modules).unwrap();
+        let found = drivers(DriversFor::System, &paths, &[], &mut modules).unwrap();
         assert_eq!(
             found.alias,
             "alias scsi:t-0x00* sd_mod\nalias pci:v000015ADd* vmxnet3\n"
@@ -211,10 +268,17 @@ mod tests {
     }
 
     #[test]
+    fn a_disks_initramfs_has_no_network_cards() {
+        let (paths, mut modules) = sample();
+        let found = drivers(DriversFor::Disks, &paths, &[], &mut modules).unwrap();
+        assert_eq!(found.alias, "alias scsi:t-0x00* sd_mod\n");
+    }
+
+    #[test]
     fn what_is_blacklisted_is_loaded_for_no_device() {
         let (paths, mut modules) = sample();
         let blacklist = ["vmxnet3", "scsi_mod"].map(str::to_owned);
-        let found = drivers(&paths, &blacklist, &mut modules).unwrap();
+        let found = drivers(DriversFor::System, &paths, &blacklist, &mut modules).unwrap();
         assert!(!found.alias.contains("vmxnet3"), "{}", found.alias);
         // For another module's sake it is (modprobe.d(5)).
         assert!(found.names.contains("scsi_mod"));

@@ -7,16 +7,16 @@ mod files;
 pub mod modinfo;
 mod order;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 
 use crate::deb::Deb;
 use crate::tree::{Blob, Kind, Tree};
 
-pub use batches::{Needs, batches};
+pub use batches::{DISK, Needs, batches};
 pub use disk_drivers::DISK_DRIVERS;
-pub use drivers::{Drivers, drivers};
+pub use drivers::{Drivers, DriversFor, drivers};
 use files::ModuleFiles;
 pub use order::{Found, Modules, Wanted, order};
 
@@ -29,8 +29,13 @@ pub struct Kernel {
     pub vmlinuz: Blob,
     /// Load order of each batch, in the order of [`batches`].
     pub batches: Vec<Vec<String>>,
+    /// Load order of what opening the system on a disk takes beside batch `boot`. Other batches may
+    /// name the same modules again, since not every machine boots from a disk.
+    pub disk: Vec<String>,
     /// For devices that the build does not foresee.
     pub drivers: Drivers,
+    /// For the disk that the system is on, of whatever kind.
+    pub storage: Drivers,
     /// Those of [`DISK_DRIVERS`] that it has and that may be loaded.
     pub disk_drivers: Vec<String>,
     /// Name → uncompressed module, for all batches and drivers.
@@ -73,10 +78,16 @@ impl Kernel {
         }
         let wanted = batches(needs);
         let batches = order(&wanted.each_ref().map(Vec::as_slice), &mut files)?;
-        let drivers = drivers(&files.paths(), blacklist, &mut files)?;
+        let [boot, ..] = &wanted;
+        let disk = order(&[boot.as_slice(), DISK], &mut files)?.pop();
+        let disk = disk.unwrap_or_default();
+        let paths = files.paths();
+        let storage = drivers(DriversFor::Disks, &paths, blacklist, &mut files)?;
+        let drivers = drivers(DriversFor::System, &paths, blacklist, &mut files)?;
         let disk_drivers = disk_drivers::disk_drivers(blacklist, &mut files)?;
         let mut modules = BTreeMap::new();
-        for name in batches.iter().flatten().chain(&drivers.names) {
+        let names = batches.iter().flatten().chain(&drivers.names);
+        for name in names.chain(&disk).chain(&storage.names) {
             if !modules.contains_key(name) {
                 modules.insert(name.clone(), files.blob(name)?);
             }
@@ -85,10 +96,22 @@ impl Kernel {
             release,
             vmlinuz,
             batches,
+            disk,
             drivers,
+            storage,
             disk_drivers,
             modules,
             epoch,
         })
+    }
+
+    /// What the system carries: all but what is loaded before it is there.
+    #[must_use]
+    pub fn system_modules(&self) -> BTreeSet<&str> {
+        let batches = self.batches.iter();
+        let boot: BTreeSet<&String> = batches.clone().take(1).flatten().collect();
+        let names = batches.skip(1).flatten().chain(&self.drivers.names);
+        let names = names.filter(|name| !boot.contains(name));
+        names.map(String::as_str).collect()
     }
 }
