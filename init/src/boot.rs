@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::boot_info::BootInfo;
 use crate::clock::{boottime, seconds};
 use crate::emergency;
-use crate::machine::{self, Booted};
+use crate::machine::{self, Booted, Notices};
 use crate::reaper::Reaper;
 use crate::report::Report;
 use crate::signals;
@@ -28,6 +28,7 @@ use crate::stages::{
 /// Boots, runs the machine until somebody ends it, ends it.
 pub async fn boot() -> ! {
     let report = Report::new();
+    let notices = Notices::new(&report);
     let handed_over = boottime();
     let mounted = early_mounts::run();
     open_console(&report);
@@ -69,6 +70,7 @@ pub async fn boot() -> ! {
     // From here on the loop owns everything; stage `network` runs in its background.
     machine::run(Booted {
         report,
+        notices,
         reaper,
         info,
         storage,

@@ -207,6 +207,25 @@ impl Vm {
             .context("start orlop")
     }
 
+    /// `orlop ps --json`: `services`, and the machine's `notices`.
+    ///
+    /// # Errors
+    /// As [`Vm::orlop`].
+    pub fn listing(&self) -> Result<Value> {
+        let said = self.orlop(&["ps", "--json"])?;
+        serde_json::from_str(&said).context("read ps")
+    }
+
+    /// What `ps` says of all services now.
+    ///
+    /// # Errors
+    /// As [`Vm::listing`].
+    pub fn services(&self) -> Result<Vec<Value>> {
+        let listing = self.listing()?;
+        let services = listing.get("services").and_then(Value::as_array);
+        services.cloned().context("ps lists no services")
+    }
+
     /// What `ps` says of a service, once `wanted` accepts it: for what is no event.
     ///
     /// # Errors
@@ -214,13 +233,11 @@ impl Vm {
     pub fn wait_ps(&self, service: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         let limit = Instant::now() + crate::HANG_LIMIT;
         loop {
-            let said = self.orlop(&["ps", "--json"])?;
-            let list: Value = serde_json::from_str(&said).context("read ps")?;
-            let all = list.as_array().into_iter().flatten();
-            let info = all.into_iter().find(|info| text(info, "name") == service);
+            let all = self.services()?;
+            let info = all.iter().find(|info| text(info, "name") == service);
             match info {
                 Some(info) if wanted(info) => return Ok(info.clone()),
-                _ if Instant::now() >= limit => bail!("ps never said it of {service} but {said}"),
+                _ if Instant::now() >= limit => bail!("ps never said it of {service} but {all:?}"),
                 // The machine tells nobody of what is no change of state.
                 _ => std::thread::sleep(Duration::from_millis(100)),
             }

@@ -7,7 +7,6 @@ use std::fs;
 use std::path::Path;
 
 use orlop_qemu_tests::{MachineBuilder, Vm};
-use serde_json::Value;
 
 /// What runs whatever is wrong beside it.
 const GOOD: &str = "exec busybox sleep 1000000";
@@ -124,8 +123,7 @@ fn every_broken_service_is_named_by_ps_and_the_good_ones_run() {
         vm.wait_service(name, "up").unwrap();
     }
     vm.wait_boot().unwrap();
-    let told: Value = serde_json::from_str(&vm.orlop(&["ps", "--json"]).unwrap()).unwrap();
-    let told = told.as_array().unwrap();
+    let told = vm.services().unwrap();
     assert_eq!(told.len(), folders);
     for (name, sentence) in &wanted {
         let info = told.iter().find(|info| info["name"] == name.as_str());

@@ -106,8 +106,10 @@ fn pid(event: &Value) -> i32 {
 }
 
 fn listed(vm: &Vm, service: &str) -> Result<Value> {
-    let list: Vec<Value> = serde_json::from_str(&vm.orlop(&["ps", "--json"])?)?;
-    let found = list.into_iter().find(|info| text(info, "name") == service);
+    let found = vm
+        .services()?
+        .into_iter()
+        .find(|info| text(info, "name") == service);
     found.with_context(|| format!("{service} is not listed"))
 }
 

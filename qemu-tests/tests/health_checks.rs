@@ -13,10 +13,10 @@ const LOOK: &str = "busybox grep -E '^(Uid|Gid|Groups|Cap...|NoNewPrivs|Seccomp)
      busybox cat /proc/self/oom_score_adj /proc/self/limits; busybox hostname; pwd; umask; echo $HOME";
 
 fn health(vm: &Vm, service: &str) -> Value {
-    let list: Value = serde_json::from_str(&vm.orlop(&["ps", "--json"]).unwrap()).unwrap();
-    let mut services = list.as_array().into_iter().flatten();
+    let mut services = vm.services().unwrap().into_iter();
     let found = services.find(|info| info["name"] == service);
-    found.map_or(Value::Null, |info| info["health"].clone())
+    let health = found.and_then(|info| info.get("health").cloned());
+    health.unwrap_or_default()
 }
 
 fn check(test: &str, more: &str) -> String {

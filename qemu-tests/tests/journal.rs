@@ -73,10 +73,9 @@ fn read(witness: &mut Witness) -> Told {
 /// The journal says what `orlop ps` and the kernel say of every service.
 fn agree(vm: &Vm, witness: &mut Witness) -> Told {
     let told = read(witness);
-    let list: Value = serde_json::from_str(&vm.orlop(&["ps", "--json"]).unwrap()).unwrap();
-    let list = list.as_array().unwrap();
+    let list = vm.services().unwrap();
     assert_eq!(told.services.len(), list.len(), "{told:?}");
-    for shown in list {
+    for shown in &list {
         let name = shown["name"].as_str().unwrap();
         let facts = &told.services[name];
         for key in ["state", "pid", "cause", "restarts", "address"] {

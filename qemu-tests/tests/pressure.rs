@@ -72,7 +72,7 @@ fn is_back(vm: &Vm, before: &Before) -> Result<()> {
             let same = event["service"] == service && event["state"] == "up";
             same && !gone.contains(&number(event, "pid"))
         })?;
-        let list: Vec<Value> = serde_json::from_str(&vm.orlop(&["ps", "--json"])?)?;
+        let list = vm.services()?;
         let found = list.iter().find(|info| info["name"] == service);
         let pid = number(&event, "pid");
         if pid == number(found.context("it is not listed")?, "pid") {

@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use orlop_qemu_tests::{MachineBuilder, Shared, curl, redis, rounds};
-use serde_json::Value;
 
 static VM: LazyLock<Shared> =
     LazyLock::new(|| Shared::new(MachineBuilder::starter().and_then(MachineBuilder::boot)));
@@ -83,8 +82,7 @@ fn kill_9_of_each_main_process_brings_the_service_back() {
 fn ps_lists_what_runs_and_as_whom() {
     let vm = VM.hold().unwrap();
     vm.wait_boot().unwrap();
-    let list = vm.orlop(&["ps", "--json"]).unwrap();
-    let list: Vec<Value> = serde_json::from_str(&list).unwrap();
+    let list = vm.services().unwrap();
     let names: Vec<&str> = list.iter().filter_map(|s| s["name"].as_str()).collect();
     assert_eq!(names, SERVICES);
     assert!(

@@ -62,8 +62,10 @@ fn cause(vm: &Vm, service: &str, state: &str) -> Result<String> {
 }
 
 fn listed(vm: &Vm, service: &str) -> Result<Value> {
-    let list: Vec<Value> = serde_json::from_str(&vm.orlop(&["ps", "--json"])?)?;
-    let found = list.into_iter().find(|info| info["name"] == service);
+    let found = vm
+        .services()?
+        .into_iter()
+        .find(|info| info["name"] == service);
     Ok(found.unwrap_or_default())
 }
 

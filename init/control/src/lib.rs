@@ -32,7 +32,7 @@ pub use lease::{Lease, LeaseError, LeaseTerms, MAX_DNS};
 pub use logs::{LogLine, LogMessage, LogStream, LogsCall, LogsRequest};
 pub use machine_info::{LinkAddress, MachineInfo};
 pub use method::Method;
-pub use service_info::{Exit, HealthInfo, PastExit, Port, ServiceInfo, State, Verdict};
+pub use service_info::{Exit, HealthInfo, Listing, PastExit, Port, ServiceInfo, State, Verdict};
 pub use time_adjustment::TimeAdjustment;
 
 /// Where a service finds the control socket, and where PID 1 listens for root.

@@ -96,6 +96,17 @@ pub struct Port {
     pub protocol: String,
 }
 
+/// The reply of `List`: the services, and what stands against the machine itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// By name.
+    pub services: Vec<ServiceInfo>,
+    /// What is wrong with the machine until the power goes, such as a bad block of its system: one
+    /// sentence each.
+    #[serde(default)]
+    pub notices: Vec<String>,
+}
+
 /// One service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceInfo {

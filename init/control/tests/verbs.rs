@@ -14,7 +14,7 @@ use orlop_config::{Grant, ServiceName};
 use orlop_control::client::{Client, Executing};
 use orlop_control::server::{Access, Call, Incoming, Reply, serve};
 use orlop_control::varlink::encode_reply;
-use orlop_control::{ControlError, Exit, LogLine, LogStream, ServiceInfo, State, verbs};
+use orlop_control::{ControlError, Exit, Listing, LogLine, LogStream, ServiceInfo, State, verbs};
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
@@ -40,6 +40,13 @@ fn service(name: &str) -> ServiceInfo {
     }
 }
 
+fn listing() -> Listing {
+    Listing {
+        services: vec![service("web")],
+        notices: vec!["/state is read-only".to_owned()],
+    }
+}
+
 /// What PID 1 would do, with one service `web`.
 fn answer(incoming: Incoming) {
     let known = |name: String| match name.as_str() {
@@ -50,9 +57,7 @@ fn answer(incoming: Incoming) {
         }),
     };
     let answer = match incoming.call {
-        Call::List => Ok(Reply::List {
-            services: vec![service("web")],
-        }),
+        Call::List => Ok(Reply::List(listing())),
         Call::Start { names } | Call::Stop { names } | Call::Restart { names } => {
             let mut names = names.into_iter();
             let unknown = names.find(|name| name != "web");
@@ -165,9 +170,10 @@ fn every_verb_end_to_end() {
         let (status, out, _) = orlop(path, "ps");
         assert_eq!(status, 0);
         assert!(out.starts_with("NAME") && out.contains("up 5s"), "{out}");
+        assert!(out.ends_with("\nmachine: /state is read-only\n"), "{out}");
         let (_, out, _) = orlop(path, "ps --json");
-        let list: Vec<ServiceInfo> = serde_json::from_str(&out).unwrap();
-        assert_eq!(list, [service("web")]);
+        let list: Listing = serde_json::from_str(&out).unwrap();
+        assert_eq!(list, listing());
         assert_eq!(
             orlop(path, "restart web"),
             (0, String::new(), String::new())

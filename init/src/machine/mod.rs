@@ -16,6 +16,7 @@ mod ground;
 mod hardware;
 mod journaled;
 mod network_stage;
+mod notices;
 mod requests;
 mod screen;
 mod service_info;
@@ -52,6 +53,7 @@ use crate::stage::{Stage, chain};
 use crate::stages::identity::Identity;
 use crate::stages::storage::Storage;
 use journaled::Journaled;
+pub use notices::Notices;
 use orlop_config::compact::gather;
 use requests::Requests;
 pub(crate) use requests::bind;
@@ -67,6 +69,8 @@ const FAIR: u32 = 32;
 pub struct Booted {
     /// Where things are said.
     pub report: Report,
+    /// What stands against the machine already.
+    pub notices: Notices,
     /// Who waits for processes.
     pub reaper: Reaper,
     /// The builder's facts.
@@ -172,13 +176,19 @@ impl Machine {
             services.map(|(service, id_base)| (service.name.clone(), Unit::new(service, id_base))),
         );
         let early = Unit::count_early(&units);
+        let logs = logs::start();
+        if let Some(reader) = units.values().find(|unit| unit.reads_logs()) {
+            let name = reader.service.name.clone();
+            booted.notices.keep_in(logs.clone(), name);
+        }
         let shared = Rc::new(Shared {
             network,
             names,
             reserve: Reserve::new(),
             proc,
-            logs: logs::start(),
+            logs,
             report: booted.report,
+            notices: booted.notices,
             reaper: booted.reaper,
             info: booted.info,
             storage: booted.storage,

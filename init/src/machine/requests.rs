@@ -11,7 +11,7 @@ use std::rc::Rc;
 use orlop_config::{Service, ServiceName, nearest};
 use orlop_control::server::{Access, Call, HandOver, Incoming, Reply, Responder, serve};
 use orlop_control::{
-    ControlError, ExecRequest, Lease, LinkAddress, LogsCall, MachineInfo, ServiceInfo,
+    ControlError, ExecRequest, Lease, LinkAddress, Listing, LogsCall, MachineInfo, ServiceInfo,
 };
 use orlop_supervisor::{Event, Request, RequestError, ServiceState, Shutdown};
 use tokio::net::UnixListener;
@@ -149,9 +149,10 @@ impl Machine {
     pub(super) fn request(&mut self, incoming: Incoming) {
         let Incoming { call, reply, .. } = incoming;
         match call {
-            Call::List => reply.ok(Reply::List {
+            Call::List => reply.ok(Reply::List(Listing {
                 services: self.list(),
-            }),
+                notices: self.shared.notices.list(),
+            })),
             Call::Boot => reply.ok(Reply::Boot(self.boot_times())),
             Call::Start { names } => self.ask(&names, reply, Request::Start),
             Call::Stop { names } => self.ask(&names, reply, Request::Stop),

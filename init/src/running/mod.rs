@@ -32,7 +32,7 @@ use tokio::sync::{OnceCell, mpsc, watch};
 
 use crate::boot_info::BootInfo;
 use crate::logs::LogBroker;
-use crate::machine::LoopEvent;
+use crate::machine::{LoopEvent, Notices};
 use crate::names::Names;
 use crate::network::NetworkHandle;
 use crate::reaper::Reaper;
@@ -66,6 +66,8 @@ pub struct Shared {
     pub logs: LogBroker,
     /// Where things are said.
     pub report: Report,
+    /// What stands against the machine.
+    pub notices: Notices,
     /// Who waits for processes.
     pub reaper: Reaper,
     /// What every launch uses.

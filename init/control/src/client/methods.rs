@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Client, ClientError};
 use crate::{
-    BootTimes, ExecMessage, ExecRequest, Exit, Lease, LogLine, LogsRequest, MachineInfo, Method,
-    ServiceInfo, TimeAdjustment,
+    BootTimes, ExecMessage, ExecRequest, Exit, Lease, Listing, LogLine, LogsRequest, MachineInfo,
+    Method, TimeAdjustment,
 };
 
 #[derive(Serialize, Deserialize)]
@@ -25,11 +25,6 @@ struct Together<'a> {
 struct KillParameters<'a> {
     name: &'a str,
     signal: &'a str,
-}
-
-#[derive(Deserialize)]
-struct Services {
-    services: Vec<ServiceInfo>,
 }
 
 /// The last reply of `Logs` carries no line.
@@ -55,13 +50,12 @@ pub enum Executing {
 }
 
 impl<S: Read + Write> Client<S> {
-    /// All services.
+    /// All services, and what stands against the machine.
     ///
     /// # Errors
     /// As [`Client::call`].
-    pub fn list(&mut self) -> Result<Vec<ServiceInfo>, ClientError> {
-        let reply: Services = self.call(Method::List.name(), &Nothing {})?;
-        Ok(reply.services)
+    pub fn list(&mut self) -> Result<Listing, ClientError> {
+        self.call(Method::List.name(), &Nothing {})
     }
 
     /// When what of the last boot began and ended.

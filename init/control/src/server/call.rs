@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Caller, Responder};
 use crate::{
-    BootTimes, ControlError, ExecRequest, Lease, LogsCall, MachineInfo, ServiceInfo, TimeAdjustment,
+    BootTimes, ControlError, ExecRequest, Lease, Listing, LogsCall, MachineInfo, TimeAdjustment,
 };
 
 /// A checked call. Names are as the caller wrote them: whether there is such a service is the
@@ -80,10 +80,7 @@ pub enum Reply {
     /// It came to be.
     Done {},
     /// All services.
-    List {
-        /// By name.
-        services: Vec<ServiceInfo>,
-    },
+    List(Listing),
     /// The machine.
     Info(MachineInfo),
     /// The last boot.

@@ -10,7 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::{ControlError, Lease};
+use crate::{ControlError, Lease, Listing};
 
 struct Served {
     _folder: tempfile::TempDir,
@@ -57,7 +57,7 @@ const LIST: &str = r#"{"method":"io.orlop.services.List"}"#;
 
 async fn answer_all(mut calls: mpsc::Receiver<Incoming>) {
     while let Some(incoming) = calls.recv().await {
-        incoming.reply.ok(Reply::List { services: vec![] });
+        incoming.reply.ok(Reply::List(Listing::default()));
     }
 }
 
@@ -199,7 +199,7 @@ async fn silent_and_waiting_clients_hold_up_nobody() {
                 let mut stream = UnixStream::connect(path).await.unwrap();
                 for _ in 0..20 {
                     let answer = ask(&mut stream, LIST).await;
-                    assert_eq!(answer, r#"{"parameters":{"services":[]}}"#);
+                    assert_eq!(answer, r#"{"parameters":{"services":[],"notices":[]}}"#);
                 }
             })
         })

@@ -13,7 +13,7 @@ mod table;
 pub use parse::{BootForm, UsageError, Verb, parse};
 pub use run::{Outcome, VerbError, run};
 pub use screen::Screen;
-pub use table::{duration, escape, services};
+pub use table::{duration, escape, listing};
 
 /// Exit status: done.
 pub const EXIT_DONE: u8 = 0;

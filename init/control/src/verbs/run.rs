@@ -106,7 +106,7 @@ fn ps<S: Read + Write>(
     let text = if json {
         format!("{}\n", json_of(&list)?)
     } else {
-        table::services(&list)
+        table::listing(&list)
     };
     out.write_all(text.as_bytes()).map_err(VerbError::Output)
 }

@@ -1,6 +1,6 @@
 //! What people read. Pure.
 
-use crate::{Exit, Port, ServiceInfo, State, Verdict};
+use crate::{Exit, Listing, Port, ServiceInfo, State, Verdict};
 
 const HEADER: [&str; 7] = [
     "NAME",
@@ -12,9 +12,19 @@ const HEADER: [&str; 7] = [
     "ISOLATION",
 ];
 
-/// The table of `ps`, as narrow as it can be: the starter's fits a serial line's 80 columns. Below it why services that should run do not.
+/// What `ps` prints: the table of the services, as narrow as it can be (the starter's fits a serial
+/// line's 80 columns), below it why services that should run do not, then what stands against the
+/// machine.
 #[must_use]
-pub fn services(list: &[ServiceInfo]) -> String {
+pub fn listing(listing: &Listing) -> String {
+    let mut text = services(&listing.services);
+    for notice in &listing.notices {
+        text.push_str(&format!("machine: {}\n", escape(notice)));
+    }
+    text
+}
+
+fn services(list: &[ServiceInfo]) -> String {
     let rows: Vec<[String; 7]> = list.iter().map(row).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -268,6 +278,21 @@ database: exited with code 1
             assert!(reason.ends_with('…'), "{reason}");
         }
         assert_eq!(clip(&"é".repeat(300)), "é".repeat(300));
+    }
+
+    #[test]
+    fn what_stands_against_the_machine_comes_last() {
+        let shown = listing(&Listing {
+            services: vec![service("database", State::BackingOff)],
+            notices: vec!["slot A\u{7}".to_owned(), "/state is read-only".to_owned()],
+        });
+        let last: Vec<&str> = shown.lines().skip(2).collect();
+        let expected = [
+            "database: exited with code 1",
+            "machine: slot A\\u{7}",
+            "machine: /state is read-only",
+        ];
+        assert_eq!(last, expected);
     }
 
     #[test]
