@@ -11,8 +11,11 @@
 
 mod client;
 mod console;
+mod conversation;
+mod dice;
 mod event_log;
 mod machine_builder;
+pub mod power_cut;
 mod qmp;
 mod shared;
 mod spawner;
@@ -29,6 +32,8 @@ use std::time::Duration;
 
 pub use client::{curl, psql, redis, skopeo};
 pub use console::Console;
+pub use conversation::Conversation;
+pub use dice::{Dice, seed};
 pub use machine_builder::MachineBuilder;
 pub use shared::{Held, Shared};
 pub use time_server::TimeServer;

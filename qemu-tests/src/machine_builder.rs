@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -18,7 +19,7 @@ use crate::witness;
 #[derive(Debug)]
 pub struct MachineBuilder {
     name: String,
-    keep: TempDir,
+    keep: Arc<TempDir>,
     arguments: Vec<String>,
     append: String,
     witness: Option<witness::Place>,
@@ -31,18 +32,35 @@ impl MachineBuilder {
     /// # Errors
     /// When `orlop new` fails.
     pub fn starter() -> Result<Self> {
+        let folder = TempDir::with_prefix("orlop-test-").context("make a folder")?;
+        let machine = Self::within(Arc::new(folder));
+        orlop(&["new".as_ref(), machine.folder().as_os_str()])?.success()?;
+        Ok(machine)
+    }
+
+    fn within(keep: Arc<TempDir>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let machine = Self {
+        Self {
             name: format!("test-{}-{number}", std::process::id()),
-            keep: TempDir::with_prefix("orlop-test-").context("make a folder")?,
+            keep,
             arguments: Vec::new(),
             append: String::new(),
             witness: None,
             written: Ok(()),
+        }
+    }
+
+    /// Another machine from the same folder, with the same arguments, which runs as it was built: it
+    /// may run beside this one, with disks of its own.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        let twin = Self {
+            arguments: self.arguments.clone(),
+            append: self.append.clone(),
+            ..Self::within(Arc::clone(&self.keep))
         };
-        orlop(&["new".as_ref(), machine.folder().as_os_str()])?.success()?;
-        Ok(machine)
+        twin.argument("--no-build")
     }
 
     /// The starter with these of its services alone.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use orlop_qemu_tests::trace::Story;
-use orlop_qemu_tests::{MachineBuilder, Outcome, Vm, Witness, rounds, waterfall};
+use orlop_qemu_tests::{Dice, MachineBuilder, Outcome, Vm, Witness, rounds, seed, waterfall};
 use serde_json::Value;
 
 /// Runs until it is told to stop, as `top` of what it depends on.
@@ -29,27 +29,6 @@ fn boot() -> anyhow::Result<Vm> {
     let vm = machine.witness().boot()?;
     vm.wait_boot()?;
     Ok(vm)
-}
-
-/// splitmix64: a run is repeated by its seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((z ^ (z >> 31)) % 1_000_003).unwrap_or_default() % bound
-    }
-}
-
-/// That of `ORLOP_SEED`, else another one each time.
-fn seed() -> u64 {
-    let given = std::env::var("ORLOP_SEED").ok();
-    given
-        .and_then(|text| text.parse().ok())
-        .unwrap_or_else(|| u64::from(std::process::id()))
 }
 
 /// One random deed; gives whether the service is wanted afterwards, when that changes.
@@ -106,7 +85,7 @@ fn ask(vm: &Vm, witness: &mut Witness, verb: &str, service: &str) -> anyhow::Res
 fn edge_15_the_kernels_own_account_of_crashes_and_requests_agrees_with_the_model() {
     let seed = seed();
     println!("ORLOP_SEED={seed}");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     let mut vm = boot().unwrap();
     let waterfall = vm.orlop(&["boot", "--json"]).unwrap();
     let mut witness = vm.witness().unwrap();
