@@ -23,7 +23,20 @@ pub struct MachineBuilder {
     arguments: Vec<String>,
     append: String,
     witness: Option<witness::Place>,
+    image: Option<Image>,
     written: Result<()>,
+}
+
+/// Arguments that `orlop build` takes.
+const OF_BUILD: [&str; 3] = ["--compress", "--initramfs-system", "--keep-going"];
+
+/// What is run instead of the folder.
+#[derive(Debug)]
+enum Image {
+    /// Of a format of `orlop build --format`, built from the folder.
+    Built(String),
+    /// There already.
+    File(PathBuf),
 }
 
 impl MachineBuilder {
@@ -32,10 +45,26 @@ impl MachineBuilder {
     /// # Errors
     /// When `orlop new` fails.
     pub fn starter() -> Result<Self> {
-        let folder = TempDir::with_prefix("orlop-test-").context("make a folder")?;
-        let machine = Self::within(Arc::new(folder));
+        let machine = Self::empty()?;
         orlop(&["new".as_ref(), machine.folder().as_os_str()])?.success()?;
         Ok(machine)
+    }
+
+    /// No folder but a disk image that is there already; [`start`](Self::start) runs it.
+    ///
+    /// # Errors
+    /// When no temporary folder can be made.
+    pub fn of_image(path: &Path) -> Result<Self> {
+        let image = Some(Image::File(path.to_owned()));
+        Ok(Self {
+            image,
+            ..Self::empty()?
+        })
+    }
+
+    fn empty() -> Result<Self> {
+        let folder = TempDir::with_prefix("orlop-test-").context("make a folder")?;
+        Ok(Self::within(Arc::new(folder)))
     }
 
     fn within(keep: Arc<TempDir>) -> Self {
@@ -47,6 +76,7 @@ impl MachineBuilder {
             arguments: Vec::new(),
             append: String::new(),
             witness: None,
+            image: None,
             written: Ok(()),
         }
     }
@@ -58,9 +88,13 @@ impl MachineBuilder {
         let twin = Self {
             arguments: self.arguments.clone(),
             append: self.append.clone(),
+            image: self.image_path().map(Image::File),
             ..Self::within(Arc::clone(&self.keep))
         };
-        twin.argument("--no-build")
+        match twin.image {
+            Some(_) => twin,
+            None => twin.argument("--no-build"),
+        }
     }
 
     /// The starter with these of its services alone.
@@ -158,6 +192,14 @@ impl MachineBuilder {
         self
     }
 
+    /// As a disk image of this format of `orlop build --format`: [`boot`](Self::boot) builds and runs
+    /// that instead of the folder. [`append`](Self::append) goes into the image's system.toml.
+    #[must_use]
+    pub fn image(mut self, format: &str) -> Self {
+        self.image = Some(Image::Built(format.to_owned()));
+        self
+    }
+
     /// With this file below the machine's folder.
     #[must_use]
     pub fn file(mut self, path: &str, text: &str) -> Self {
@@ -205,15 +247,47 @@ impl MachineBuilder {
     /// # Errors
     /// When the build fails, or `orlop run` ends before QEMU runs.
     pub fn boot(self) -> Result<Vm> {
-        // Not in the limit: the first build of all fetches packages.
-        let build: Vec<&str> = self.build_arguments();
-        self.tool("build", &build)?
-            .success()
-            .context("orlop build")?;
+        self.build()?;
         if let Some(place) = &self.witness {
             place.prepare(&self.path("build/initramfs"))?;
         }
         self.start()
+    }
+
+    /// Builds the machine, and its disk image if it is run as one.
+    ///
+    /// # Errors
+    /// When the build fails, or an image wants a witness, which only an initramfs can take.
+    pub fn build(&self) -> Result<()> {
+        let mut arguments = self.build_arguments();
+        if let Some(Image::Built(format)) = &self.image {
+            ensure!(self.witness.is_none(), "a disk image takes no witness");
+            arguments.extend(["--format", format]);
+            self.write_kernel_words()?;
+        }
+        // Not in the limit: the first build of all fetches packages.
+        let built = self.tool("build", &arguments)?;
+        built.success().map(|_| ()).context("orlop build")
+    }
+
+    /// What QEMU takes from `--append` is in an image when it is built.
+    fn write_kernel_words(&self) -> Result<()> {
+        let path = self.path("system.toml");
+        let text = fs::read_to_string(&path).context("read system.toml")?;
+        let words = self.kernel_words();
+        if text.contains(&words) {
+            return Ok(());
+        }
+        let own = "\ncmdline = \"";
+        let text = if text.contains(own) {
+            text.replacen(own, &format!("{own}{words} "), 1)
+        } else if text.contains("\n[kernel]\n") {
+            let table = format!("\n[kernel]\ncmdline = \"{words}\"\n");
+            text.replacen("\n[kernel]\n", &table, 1)
+        } else {
+            format!("{text}\n[kernel]\ncmdline = \"{words}\"\n")
+        };
+        fs::write(&path, text).context("write system.toml")
     }
 
     /// Starts the machine; with `--no-build` among its arguments, as it is in its folder.
@@ -225,12 +299,17 @@ impl MachineBuilder {
     }
 
     fn build_arguments(&self) -> Vec<&str> {
-        let both = ["--keep-going", "--initramfs-system"];
-        self.arguments
-            .iter()
-            .map(String::as_str)
-            .filter(|argument| both.contains(argument))
-            .collect()
+        let all = self.arguments.iter().map(String::as_str);
+        all.filter(|argument| OF_BUILD.contains(argument)).collect()
+    }
+
+    /// The disk image, if the machine is run as one.
+    #[must_use]
+    pub fn image_path(&self) -> Option<PathBuf> {
+        match self.image.as_ref()? {
+            Image::Built(format) => Some(self.path(format!("build/disk.{format}"))),
+            Image::File(path) => Some(path.clone()),
+        }
     }
 
     /// The machine's folder.
@@ -247,24 +326,36 @@ impl MachineBuilder {
 
     /// The arguments of `orlop` that run it.
     pub(crate) fn run_arguments(&self) -> Vec<String> {
-        let folder = self.folder().display().to_string();
+        let what = self.image_path().unwrap_or_else(|| self.folder());
+        let what = what.display().to_string();
         let own = ["--headless", "--json", "--forward-any", "--accel", "tcg"];
-        let mut all = vec!["run".to_owned(), folder, "--name".into(), self.name.clone()];
+        let mut all = vec!["run".to_owned(), what, "--name".into(), self.name.clone()];
         let network = !self.arguments.iter().any(|a| a == "--no-network");
         let own = own.into_iter().filter(|a| network || *a != "--forward-any");
         all.extend(own.map(str::to_owned));
-        all.extend(self.arguments.iter().cloned());
+        let of_run = |argument: &&String| {
+            // An image is run as it was built.
+            self.image.is_none() || !OF_BUILD.contains(&argument.as_str())
+        };
+        all.extend(self.arguments.iter().filter(of_run).cloned());
+        if self.image.is_some() {
+            return all;
+        }
+        if let Some(place) = &self.witness {
+            all.extend(place.arguments());
+        }
+        all.extend(["--append".to_owned(), self.kernel_words()]);
+        all
+    }
+
+    fn kernel_words(&self) -> String {
         let append = match &self.witness {
-            Some(place) => {
-                all.extend(place.arguments());
-                place.append(&self.append)
-            }
+            Some(place) => place.append(&self.append),
             None => self.append.clone(),
         };
         // The kernel's look at its timer interrupt takes it for broken when the emulator has no
         // processor for some milliseconds, and panics.
-        all.extend(["--append".to_owned(), format!("no_timer_check{append}")]);
-        all
+        format!("no_timer_check{append}")
     }
 
     pub(crate) fn witness_place(&self) -> Result<&witness::Place> {
