@@ -48,6 +48,27 @@ impl<'t> Node<'t> {
         );
     }
 
+    /// The same where a list of text is wanted: text alone is most likely the list's one entry.
+    pub(crate) fn no_list(&self, findings: &mut Findings<'_>, wanted: &str) {
+        let Key { name, example, .. } = *self.key;
+        let text = match self.value {
+            DeValue::String(text) => text,
+            DeValue::Integer(number) => number.as_str(),
+            _ => return self.wrong_type(findings, wanted),
+        };
+        // A list of tables has no such entry.
+        if !example.contains('"') || example.contains("[{") {
+            return self.wrong_type(findings, wanted);
+        }
+        let found = type_name(self.value);
+        // A comma alone separates options within an entry.
+        let entries = quoted(text).replace(", ", "\", \"");
+        self.error(
+            findings,
+            format!("must be {wanted}, not {found}; write {name} = [{entries}]"),
+        );
+    }
+
     /// Reports what is wrong with the value.
     pub(crate) fn error(&self, findings: &mut Findings<'_>, message: impl Into<String>) {
         findings.error(&self.place, message);
@@ -151,7 +172,7 @@ impl<'t> Node<'t> {
     /// The entries of a list, each with its index in its key.
     pub(crate) fn list(&self, findings: &mut Findings<'_>) -> Option<Vec<Node<'t>>> {
         let Some(list) = self.value.as_array() else {
-            self.wrong_type(findings, "a list");
+            self.no_list(findings, "a list");
             return None;
         };
         self.entries(findings, list)

@@ -21,7 +21,7 @@ pub(super) fn depends_on(node: &Node<'_>, findings: &mut Findings<'_>) -> Found 
         DeValue::Table(_) => from_table(node, findings),
         DeValue::Array(_) => from_list(node, findings),
         _ => {
-            node.wrong_type(findings, "a list of services, or a table");
+            node.no_list(findings, "a list of services, or a table");
             Found::new()
         }
     }

@@ -73,6 +73,9 @@ pub(crate) fn pairs(
             }
         }
         DeValue::Array(_) => from_list(node, &mut pairs, findings),
+        DeValue::String(text) if text.contains('=') => {
+            node.no_list(findings, "a table, or a list of \"KEY=value\"");
+        }
         _ => node.wrong_type(findings, "a table, or a list of \"KEY=value\""),
     }
     pairs
