@@ -18,6 +18,7 @@ fn around(case: &Path, text: &str) -> Sources {
     let name = case.file_stem().unwrap().to_str().unwrap();
     let mut sources = Sources {
         images: ["nginx", "redis"].map(str::to_owned).into(),
+        catalogue: ["postgres", "redis"].map(str::to_owned).into(),
         files: FolderFiles::new(|folder, path| match (folder, path.to_str()) {
             ("web", Some("app.env")) => Content::Bytes(b"A=file\nB='b c' # d\n".to_vec()),
             ("web", Some("raw.env")) => Content::Bytes(b"C=\"c\"\n".to_vec()),

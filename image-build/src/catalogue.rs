@@ -107,6 +107,15 @@ impl CatalogueService {
     }
 }
 
+/// The names of all ready services.
+#[must_use]
+pub fn names() -> BTreeSet<String> {
+    catalogue()
+        .into_iter()
+        .map(|service| service.name)
+        .collect()
+}
+
 /// The images that the catalogue's services make: a machine's service may name one without having
 /// that service.
 #[must_use]
@@ -169,10 +178,7 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert_eq!(said, [""; 0]);
-        let names: BTreeSet<String> = catalogue()
-            .into_iter()
-            .map(|service| service.name)
-            .collect();
+        let names = names();
         assert!(images().is_superset(&names), "{:?} of {names:?}", images());
     }
 

@@ -52,6 +52,7 @@ impl MachineFolder {
             services: BTreeMap::new(),
             sources: Sources {
                 images: catalogue::images(),
+                catalogue: catalogue::names(),
                 files: FolderFiles::new(read_below(path.join("services"))),
                 ..Sources::default()
             },

@@ -118,7 +118,7 @@ pub fn check(sources: &Sources) -> Checked {
             .chain(folders.map(String::as_str))
             .map(str::to_owned),
     );
-    names::check_services(&mut files, &known);
+    names::check_services(&mut files, &known, &sources.catalogue);
     names::check_volumes(&mut files, &mut machine);
     ports::check_ports(&mut files);
     let mut said = Said::default();

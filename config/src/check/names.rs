@@ -51,7 +51,11 @@ pub(super) fn check_images(files: &mut Files<'_>, existing: &BTreeSet<String>) {
 
 /// Every dependency, and what `on_failure` starts, must be a service's folder. A dependency that is
 /// not required may be missing, and so may what only the order is said of, as in systemd.
-pub(super) fn check_services(files: &mut Files<'_>, known: &BTreeSet<String>) {
+pub(super) fn check_services(
+    files: &mut Files<'_>,
+    known: &BTreeSet<String>,
+    catalogue: &BTreeSet<String>,
+) {
     let scaled: Vec<ServiceName> = files
         .iter()
         .filter(|(_, file)| file.draft.instances() > 1)
@@ -75,15 +79,23 @@ pub(super) fn check_services(files: &mut Files<'_>, known: &BTreeSet<String>) {
             }
             let others = known.iter().map(String::as_str);
             let others = others.filter(|other| *other != name.as_str());
-            let instead = match (
-                instance_of(needed, &scaled),
-                nearest(needed.as_str(), others),
-            ) {
-                (Some(of), _) => format!("write {}, which is all of its instances", quoted(of)),
-                (None, Some(near)) => format!("write {}", quoted(near)),
-                (None, None) => {
-                    "remove it, or make a folder of that name below services/".to_owned()
-                }
+            let instead = if let Some(of) = instance_of(needed, &scaled) {
+                format!("write {}, which is all of its instances", quoted(of))
+            } else if catalogue.contains(needed.as_str()) {
+                format!(
+                    "put the catalogue's into the machine by `orlop add {needed}`, or write services/{needed}/service.toml"
+                )
+            } else if let Some(near) = nearest(needed.as_str(), others) {
+                format!("write {}", quoted(near))
+            } else if let Some(near) =
+                nearest(needed.as_str(), catalogue.iter().map(String::as_str))
+            {
+                format!(
+                    "write {}, and put that into the machine by `orlop add {near}`",
+                    quoted(near)
+                )
+            } else {
+                format!("remove it, or write services/{needed}/service.toml")
             };
             let message = format!("there is no service {}; {instead}", quoted(needed.as_str()));
             if required {

@@ -20,6 +20,8 @@ pub struct Sources {
     /// Images that exist beside those that the services' `build`s make (the catalogue's, or in the
     /// machine all that the system image holds).
     pub images: BTreeSet<String>,
+    /// Services that `orlop add` has; none in the machine, where nobody could run it.
+    pub catalogue: BTreeSet<String>,
     /// What could not be read: folder name (empty for `system.toml`) → finding.
     pub unreadable: BTreeMap<String, Diagnostic>,
     /// How further files of a service's folder are read.
