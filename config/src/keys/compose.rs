@@ -78,11 +78,15 @@ pub(super) const OTHERS: &[Row] = &[
     ),
     refused(
         "services",
-        "this file is one service; write its keys at the top, without [services.name]",
+        "this file is one service; write its keys at the top, without [services.<name>]",
     ),
     refused(
         "service",
         "this file is one service; write its keys at the top, without [service]",
+    ),
+    refused(
+        "name",
+        "a service is called as its folder is; remove it, or rename the folder",
     ),
     refused("version", "nothing reads a version here; remove it"),
 ];

@@ -71,10 +71,13 @@ pub(super) const SYSTEM: Table = table!(&[
         "services are not written here; write each into a file of its own, services/<name>/service.toml",
     ),
     refused("version", "nothing reads a version here; remove it"),
-    not_yet("name", "write hostname = \"name\""),
-    not_yet(
+    refused(
+        "name",
+        "the machine goes by its host name; write hostname = \"name\" instead",
+    ),
+    refused(
         "networks",
-        "write [network] with its keys dhcp, dns, pool and links",
+        "there is one network yet, the bridge that all services share; remove it, or write network_mode = \"none\" into a service.toml to keep that service off it",
     ),
     not_yet(
         "configs",

@@ -80,12 +80,13 @@ impl<'t> Fields<'t> {
                 Support::Supported => nodes.push((place, Node::new(key_path, value, key))),
                 Support::NotYet(instead) => {
                     meant.push(key.name);
+                    let instead = filled(instead, value.get_ref());
                     let message = format!("is a Compose key that is not supported yet; {instead}");
                     findings.error(&place, message);
                 }
                 Support::Refused(reason) => {
                     meant.push(key.name);
-                    findings.error(&place, reason);
+                    findings.error(&place, filled(reason, value.get_ref()));
                 }
             }
         }
@@ -115,6 +116,18 @@ impl<'t> Fields<'t> {
             .iter()
             .map(|(place, _)| place)
             .min_by_key(|place| place.span.start)
+    }
+}
+
+/// An advice with the person's own word in the place of a name.
+fn filled(advice: &str, value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => advice.replace("\"name\"", &quoted(text)),
+        DeValue::Table(table) => match table.keys().next() {
+            Some(name) => advice.replace("<name>", &shown(name.get_ref())),
+            None => advice.to_owned(),
+        },
+        _ => advice.to_owned(),
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn sentence(error: &Error, line: &str, at: usize, found: &str) -> Str
     ];
     if guessed.iter().any(|start| message.starts_with(start)) {
         let word = word_at(line, at).filter(|_| !found.contains(' '));
-        return unquoted(word.unwrap_or(found).trim());
+        return unquoted(word.unwrap_or(found).trim(), line);
     }
     let known = SENTENCES
         .iter()
@@ -149,9 +149,13 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
 ];
 
-/// A value without quotes.
-fn unquoted(found: &str) -> String {
+/// A value without quotes, on its line.
+fn unquoted(found: &str, line: &str) -> String {
     match found.to_ascii_lowercase().as_str() {
+        // Compose's own word, which is no truth.
+        "no" if line.trim_start().starts_with("restart") => {
+            "text needs quotes; write restart = \"no\"".to_owned()
+        }
         "" => "the key has no value; write key = value".to_owned(),
         "true" | "yes" | "on" => {
             format!("{found} is no value in TOML; write true, or text in quotes: \"{found}\"")
