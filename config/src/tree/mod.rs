@@ -5,6 +5,7 @@ mod fields;
 mod findings;
 mod habit;
 mod node;
+mod project;
 mod sentence;
 mod syntax;
 mod text;

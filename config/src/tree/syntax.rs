@@ -5,6 +5,7 @@ use toml::de::{DeTable, Error};
 use crate::compact::sort_by;
 use crate::tree::depth::too_deep;
 use crate::tree::findings::{Findings, Place};
+use crate::tree::project::project;
 use crate::tree::sentence::{is_about_text, sentence};
 use crate::tree::text::shown;
 
@@ -58,6 +59,11 @@ impl<'a> Document<'a> {
         let place = |error: &Error| error.span().map_or(0, |span| span.start);
         sort_by(&mut errors, |a, b| place(a).cmp(&place(b)));
         let whole = errors.is_empty();
+        if !whole && let Some((span, message)) = project(text) {
+            let key = String::new();
+            findings.error(&Place { span, key }, message);
+            return nothing;
+        }
         let swallowed_from = report_unclosed(&errors, findings);
         let mut last_line = 0;
         for error in &errors {
