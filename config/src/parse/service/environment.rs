@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::de::DeValue;
 
+use crate::keys::{Section, Support};
 use crate::tree::{Findings, Node, Place, quoted, shown};
 
 /// What to write instead of true and false, on whose names programs disagree: Compose refuses them
@@ -60,6 +61,11 @@ pub(crate) fn pairs(
     match node.value {
         DeValue::Table(_) => {
             for (name, place, value) in node.named(findings).unwrap_or_default() {
+                if is_misplaced(node, name, &place)
+                    && !told_as_misplaced(&value, name, &place, findings)
+                {
+                    continue;
+                }
                 if let DeValue::Boolean(is) = value.value {
                     let name = shown(name);
                     let instead = match truth {
@@ -79,6 +85,38 @@ pub(crate) fn pairs(
         _ => node.wrong_type(findings, "a table, or a list of \"KEY=value\""),
     }
     pairs
+}
+
+/// Whether a key of the service's own stands below `[environment]`, where TOML makes it a variable. In
+/// a table of braces it was meant as one.
+fn is_misplaced(node: &Node<'_>, name: &str, place: &Place) -> bool {
+    let key = Section::Service.key(name);
+    place.span.start >= node.place.span.end
+        && key.is_some_and(|key| key.support == Support::Supported)
+}
+
+/// Tells where such a key belongs; whether it can be a variable all the same.
+fn told_as_misplaced(
+    value: &Node<'_>,
+    name: &str,
+    place: &Place,
+    findings: &mut Findings<'_>,
+) -> bool {
+    let section = value.key.name;
+    let above = format!("write it above [{section}]");
+    let instead = match value.value {
+        DeValue::String(_) | DeValue::Integer(_) | DeValue::Float(_) => {
+            findings.warning(
+                place,
+                format!("counts as {section} here, not as the service's {name}; {above} if that is meant"),
+            );
+            return true;
+        }
+        DeValue::Table(_) => format!("write [{name}]"),
+        _ => above,
+    };
+    findings.error(place, format!("is no key of {section}; {instead}"));
+    false
 }
 
 fn from_list(
