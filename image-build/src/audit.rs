@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 use orlop_config::{Allowance, Reach};
 use serde_json::json;
 
-use crate::check::{has_errors, report};
+use crate::check::{has_errors, report, several};
 use crate::machine_folder::MachineFolder;
 
 /// The exit code when a grant reaches as far as `--deny` says.
@@ -70,25 +70,51 @@ pub fn audit(options: &AuditOptions) -> Result<u8> {
 }
 
 /// The line of `orlop check` about grants; nothing when none leaves its service.
-pub(crate) fn summary(found: &[Allowance]) -> Option<String> {
-    let [machine, services] = [Reach::Machine, Reach::Services].map(|reach| count(found, reach));
-    (machine + services > 0).then(|| {
-        format!(
-            "{} the machine, {services} other services or its network; `orlop audit` names each and what to write instead\n",
-            reaches(machine)
-        )
-    })
+pub(crate) fn summary(found: &[Allowance], dir: &Path) -> Option<String> {
+    let far = counted(found, &[Reach::Machine, Reach::Services])?;
+    let names = match far.grants {
+        1 => "it",
+        _ => "each",
+    };
+    let sentence = far.sentence;
+    let dir = match dir == Path::new(".") {
+        true => String::new(),
+        false => format!(" {}", dir.display()),
+    };
+    Some(format!(
+        "{sentence}; `orlop audit{dir}` shows {names} and what to write instead\n"
+    ))
 }
 
-fn count(found: &[Allowance], reach: Reach) -> usize {
-    found.iter().filter(|one| one.reach == reach).count()
+/// Some grants in words, and how many they are.
+struct Counted {
+    grants: usize,
+    sentence: String,
 }
 
-fn reaches(count: usize) -> String {
-    match count {
-        1 => "1 grant reaches".to_owned(),
-        _ => format!("{count} grants reach"),
+/// Such as `1 grant reaches the machine, 2 reach other services or the network`; what there is none of
+/// is not said.
+fn counted(found: &[Allowance], reaches: &[Reach]) -> Option<Counted> {
+    let mut grants = 0;
+    let mut sentence = String::new();
+    for reach in reaches {
+        let count = found.iter().filter(|one| one.reach == *reach).count();
+        let whom = match reach {
+            Reach::Machine => "the machine",
+            Reach::Services => "other services or the network",
+            Reach::Itself => "only the service itself",
+        };
+        let (noun, verb) = match count {
+            0 => continue,
+            1 => ("grant ", "reaches"),
+            _ => ("grants ", "reach"),
+        };
+        let noun = if grants == 0 { noun } else { "" };
+        let comma = if grants == 0 { "" } else { ", " };
+        sentence += &format!("{comma}{count} {noun}{verb} {whom}");
+        grants += count;
     }
+    (grants > 0).then_some(Counted { grants, sentence })
 }
 
 fn as_json(found: &[Allowance]) -> serde_json::Value {
@@ -121,14 +147,10 @@ fn as_text(found: &[Allowance], services: usize) -> String {
             one.instead
         );
     }
-    let [itself, others, machine] =
-        [Reach::Itself, Reach::Services, Reach::Machine].map(|reach| count(found, reach));
-    let _strings_take_all = writeln!(
-        text,
-        "{services} service{}: {} the machine, {others} other services or its network, {itself} only the service itself",
-        if services == 1 { "" } else { "s" },
-        reaches(machine),
-    );
+    let all = counted(found, &[Reach::Machine, Reach::Services, Reach::Itself]);
+    let sentence = all.map_or_else(|| "no grants".to_owned(), |all| all.sentence);
+    let services = several(services, "service");
+    let _strings_take_all = writeln!(text, "{services}: {sentence}");
     text
 }
 
@@ -154,7 +176,7 @@ mod tests {
             as_text(&found, 3),
             "web\n  machine   network_mode = \"host\"\n            it speaks\n            instead: network_mode = \"bridge\"\n  \
              itself    network_mode = \"host\"\n            it speaks\n            instead: network_mode = \"bridge\"\n\
-             3 services: 1 grant reaches the machine, 0 other services or its network, 1 only the service itself\n"
+             3 services: 1 grant reaches the machine, 1 reaches only the service itself\n"
         );
     }
 
@@ -170,11 +192,24 @@ mod tests {
 
     #[test]
     fn a_check_says_only_what_leaves_its_service() {
-        assert_eq!(summary(&[one(Reach::Itself)]), None);
-        let said = summary(&[one(Reach::Services), one(Reach::Machine)]).unwrap();
-        assert!(
-            said.starts_with("1 grant reaches the machine, 1 other"),
-            "{said}"
+        assert_eq!(summary(&[one(Reach::Itself)], Path::new(".")), None);
+        let said = |reaches: &[Reach]| {
+            let found: Vec<Allowance> = reaches.iter().map(|reach| one(*reach)).collect();
+            summary(&found, Path::new("shop")).unwrap()
+        };
+        assert_eq!(
+            said(&[Reach::Machine]),
+            "1 grant reaches the machine; `orlop audit shop` shows it and what to write instead\n"
         );
+        assert_eq!(
+            said(&[Reach::Services, Reach::Machine, Reach::Services]),
+            "1 grant reaches the machine, 2 reach other services or the network; \
+             `orlop audit shop` shows each and what to write instead\n"
+        );
+    }
+
+    #[test]
+    fn a_machine_that_grants_nothing_is_told_so() {
+        assert_eq!(as_text(&[], 1), "1 service: no grants\n");
     }
 }

@@ -11,6 +11,7 @@
 
 mod add;
 pub mod apt;
+mod astray;
 mod audit;
 pub mod boot_json;
 mod build;

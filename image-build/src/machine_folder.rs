@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use orlop_config::{Checked, Content, FolderFiles, Sources};
 
-use crate::catalogue;
 use crate::tree::{Blob, Node, Tree};
+use crate::{astray, catalogue};
 
 /// What was read; files that could not be are diagnostics.
 #[derive(Debug)]
@@ -30,23 +30,15 @@ impl MachineFolder {
     /// # Errors
     /// When the folder itself is not there, or is no machine's.
     pub fn load(path: &Path) -> Result<Self> {
-        let path = match fs::canonicalize(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                bail!("{}: no such folder; `orlop new` makes one", path.display())
-            }
-            found => found.with_context(|| format!("open {}", path.display()))?,
-        };
+        let path = locate(path)?;
+        if !astray::is_machine(&path) {
+            bail!("{}", astray::no_machine(&path));
+        }
         let name = path
             .file_name()
             .and_then(|name| name.to_str())
             .unwrap_or("machine")
             .to_owned();
-        if !path.join("system.toml").exists() && !path.join("services").exists() {
-            bail!(
-                "{}: no machine here (neither system.toml nor services/); `orlop new` makes one",
-                path.display()
-            );
-        }
         let mut folder = Self {
             name,
             services: BTreeMap::new(),
@@ -60,10 +52,19 @@ impl MachineFolder {
         };
         let system = fs::read(folder.path.join("system.toml")).into();
         folder.sources.add_system(system);
+        let services = folder.path.join("services");
+        for (name, ending) in astray::services_without_folder(&services) {
+            folder.sources.add_service_without_folder(&name, &ending);
+        }
         for name in folder.service_names()? {
-            let path = folder.path.join("services").join(&name);
+            let path = services.join(&name);
             let content = fs::read(path.join("service.toml")).into();
-            folder.sources.add_service(&name, content);
+            match (&content, astray::instead_of_manifest(&path)) {
+                (Content::Missing, Some(found)) => {
+                    folder.sources.add_misnamed_service(&name, &found)
+                }
+                _ => folder.sources.add_service(&name, content),
+            }
             match load_tree(&path) {
                 Ok(tree) => {
                     folder.services.insert(name, tree);
@@ -115,6 +116,19 @@ impl MachineFolder {
         }
         names.sort();
         Ok(names)
+    }
+}
+
+/// The whole path of a machine's folder.
+///
+/// # Errors
+/// A sentence that says what was probably meant, when it is not there.
+pub(crate) fn locate(path: &Path) -> Result<PathBuf> {
+    match fs::canonicalize(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            bail!("{}", astray::no_such_folder(path))
+        }
+        found => found.with_context(|| format!("open {}", path.display())),
     }
 }
 
@@ -223,7 +237,7 @@ mod tests {
         let error = MachineFolder::load(folder.path()).unwrap_err().to_string();
         assert!(
             error.ends_with(
-                "no machine here (neither system.toml nor services/); `orlop new` makes one"
+                "no machine here (neither system.toml nor services/); `orlop new DIR` makes one"
             ),
             "{error}"
         );

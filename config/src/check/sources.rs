@@ -108,6 +108,37 @@ impl Sources {
         self.refuse(folder.to_owned(), shown, message);
     }
 
+    /// Says of a service without `service.toml` what to do with the file `found` that is there in its
+    /// place. For the workstation, where somebody can do it.
+    pub fn add_misnamed_service(&mut self, folder: &str, found: &str) {
+        let message = match found {
+            "Dockerfile" | "Containerfile" => format!(
+                "the file is missing, and no {found} is read; write it with build = {{ debian = [\"nginx-light\"] }} and command"
+            ),
+            _ if found.ends_with("compose.yml") || found.ends_with("compose.yaml") => format!(
+                "the file is missing, and no {found} is read; write the keys of one service of it into this file, as key = \"value\""
+            ),
+            _ => format!("the file is missing; rename {found} to service.toml"),
+        };
+        self.refuse(
+            folder.to_owned(),
+            format!("services/{folder}/service.toml"),
+            message,
+        );
+    }
+
+    /// Says of a file `services/<service>.<ending>` where it belongs.
+    pub fn add_service_without_folder(&mut self, service: &str, ending: &str) {
+        let file = format!("services/{service}.{ending}");
+        let message = match ending {
+            "toml" => {
+                format!("a service is a folder; rename it to services/{service}/service.toml")
+            }
+            _ => format!("is not read; write services/{service}/service.toml, in TOML"),
+        };
+        self.refuse(service.to_owned(), file, message);
+    }
+
     fn refuse(&mut self, folder: String, file: String, message: String) {
         let finding = Diagnostic {
             severity: Severity::Error,

@@ -28,6 +28,7 @@ use super::session::{self, Session};
 use super::state_disk::StateDisk;
 use super::terminal::SavedTerminal;
 use crate::host_program::find_program;
+use crate::machine_folder::locate;
 use crate::{BuildInfo, BuildOptions, Built};
 
 /// What QEMU is called, and what to do when it is not there.
@@ -81,8 +82,7 @@ fn prepare(
     progress: Progress,
     build: impl FnOnce(&Path, &BuildOptions) -> Result<Built>,
 ) -> Result<(Session, Kept)> {
-    let given = options.dir.canonicalize();
-    let given = given.with_context(|| format!("open {}", options.dir.display()))?;
+    let given = locate(&options.dir)?;
     let (place, source) = match given.is_dir() {
         true => from_folder(options, &given, build)?,
         false => from_image(options, &given)?,
