@@ -32,6 +32,8 @@ pub(crate) fn no_such_folder(path: &Path) -> String {
             "{shown}: no such folder; did you mean {}?",
             path.with_file_name(near).display()
         ),
+        // Perhaps a disk image.
+        None if path.extension().is_some() => format!("{shown}: no such file or folder"),
         None => format!("{shown}: no such folder; `orlop new {shown}` makes a machine there"),
     }
 }

@@ -36,6 +36,7 @@ pub mod lock;
 pub mod machine_folder;
 mod new;
 pub mod options;
+pub mod other_words;
 pub mod packages;
 pub mod progress;
 pub mod run;

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use orlop_control::client::Client;
 use orlop_control::verbs::{self, Screen};
 use orlop_image_build::run::{RunOptions, place, run};
 use orlop_image_build::{
     AddOptions, AuditOptions, BuildOptions, ConfigOptions, SchemaOf, add, audit, build, check,
-    config, exec, new, print_schema,
+    config, exec, new, other_words, print_schema,
 };
 
 /// Machines whose services are containers: write, check, build and run them
@@ -83,7 +84,10 @@ struct BuildArguments {
 }
 
 fn main() -> ExitCode {
-    let orlop = Orlop::parse();
+    let orlop = match command_line() {
+        Ok(orlop) => orlop,
+        Err(code) => return code,
+    };
     let status = match perform(orlop) {
         Ok(status) => status,
         Err(error) => {
@@ -114,15 +118,20 @@ fn perform(orlop: Orlop) -> Result<u8> {
             build(&arguments.dir, &options)?;
         }
         Command::Run(options) => run(&options, build)?,
-        Command::Machine(words) => return machine(orlop.machine.as_deref(), words),
+        Command::Machine(words) => return machine(orlop.machine.as_deref(), &words),
     }
     Ok(verbs::EXIT_DONE)
 }
 
 /// A verb for a machine that runs, over its control socket.
-fn machine(name: Option<&str>, words: Vec<OsString>) -> Result<u8> {
-    let mut verb = match verbs::parse(words) {
+fn machine(name: Option<&str>, words: &[OsString]) -> Result<u8> {
+    let mut verb = match verbs::parse(words.to_owned()) {
         Ok(verb) => verb,
+        Err(verbs::UsageError::UnknownVerb(word)) => {
+            let instead = instead_of(words);
+            complain(&format!("there is no command \"{word}\"; {instead}"));
+            return Ok(verbs::EXIT_USAGE);
+        }
         Err(error) => {
             complain(&format!("{error}; `orlop --help` lists all"));
             return Ok(verbs::EXIT_USAGE);
@@ -139,6 +148,43 @@ fn machine(name: Option<&str>, words: Vec<OsString>) -> Result<u8> {
         complain(&error.chain());
     }
     Ok(outcome.status)
+}
+
+/// What to type instead of words that begin with no command.
+fn instead_of(words: &[OsString]) -> String {
+    let words: Vec<String> = words
+        .iter()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let orlop = Orlop::command();
+    let own = orlop.get_subcommands().map(clap::Command::get_name);
+    let verbs = verbs::VERBS.iter().map(|(usage, _)| *usage);
+    let verbs = verbs.filter_map(|usage| usage.split(' ').next());
+    let known: Vec<&str> = own.chain(verbs).collect();
+    let instead = other_words::instead_of(&words, &known);
+    instead.unwrap_or_else(|| "`orlop --help` lists all".to_owned())
+}
+
+/// The command line, or the exit code after saying what is wrong with it. An option of Docker's is
+/// answered with what does the same.
+fn command_line() -> Result<Orlop, ExitCode> {
+    Orlop::try_parse().map_err(|error| {
+        // Nobody is left to be told when stdout or stderr is closed.
+        let _ = error.print();
+        let word = match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::String(word)) if error.kind() == ErrorKind::UnknownArgument => word,
+            _ => {
+                return error
+                    .exit_code()
+                    .try_into()
+                    .map_or(ExitCode::FAILURE, |code: u8| ExitCode::from(code));
+            }
+        };
+        if let Some(instead) = other_words::instead_of_option(word) {
+            complain(&format!("instead of {word}: {instead}"));
+        }
+        ExitCode::from(verbs::EXIT_USAGE)
+    })
 }
 
 fn machine_verbs() -> String {

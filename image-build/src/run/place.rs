@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use nix::unistd::Uid;
 
+use crate::astray::is_machine;
+
 /// `sun_path` of unix(7) less its NUL, less the longest file name below.
 const LONGEST_FOLDER: usize = 107 - "/control.sock".len();
 
@@ -148,10 +150,17 @@ pub fn connect(name: Option<&str>) -> Result<UnixStream> {
     let socket = runtime_folder()?.join(&name).join("control.sock");
     UnixStream::connect(&socket).map_err(|_| match running() {
         Ok(names) if !names.is_empty() => anyhow::anyhow!(
-            "no machine named \"{name}\" runs here; running: {}",
+            "no machine named \"{name}\" runs here; these do: {}",
             names.join(", ")
         ),
-        _ => anyhow::anyhow!("no machine named \"{name}\" runs here; `orlop run DIR` starts one"),
+        _ => {
+            let dir = if is_machine(Path::new(&name)) {
+                &name
+            } else {
+                "DIR"
+            };
+            anyhow::anyhow!("no machine named \"{name}\" runs here; `orlop run {dir}` starts one")
+        }
     })
 }
 
