@@ -16,6 +16,7 @@ pub mod clone;
 pub mod console;
 pub mod credentials;
 pub mod datagram;
+pub mod device_mapper;
 pub mod emergency;
 pub mod entropy;
 pub mod error;

@@ -9,6 +9,8 @@ use nix::sys::socket::{
 
 /// The kernel's own multicast group; group 2 is udev's.
 const KERNEL: u32 = 1;
+/// More than any (UEVENT_BUFFER_SIZE of linux/kobject.h and the path before it).
+const LONGEST: usize = 8192;
 
 /// A non-blocking socket that hears every uevent from now on.
 ///
@@ -28,16 +30,47 @@ pub fn open() -> Result<OwnedFd, Errno> {
 /// # Errors
 /// EAGAIN when none waits. ENOBUFS, some were lost, counts as one: sysfs still says what.
 pub fn receive(socket: BorrowedFd<'_>) -> Result<bool, Errno> {
-    let mut buffer = [0_u8; 8192];
-    match recvfrom::<NetlinkAddr>(socket.as_raw_fd(), &mut buffer) {
-        Ok((length, sender)) => {
-            let is_kernels = sender.is_some_and(|sender| sender.pid() == 0);
-            let message = buffer.get(..length).unwrap_or_default();
-            Ok(is_kernels && wants_driver(message))
-        }
+    match take(socket, &mut [0; LONGEST]) {
+        Ok(message) => Ok(wants_driver(message)),
         Err(Errno::ENOBUFS) => Ok(true),
         Err(errno) => Err(errno),
     }
+}
+
+/// Takes one uevent off the socket: what it says of `variable`, when it tells that a block device
+/// made by the kernel (`dm-0`) has changed.
+///
+/// # Errors
+/// EAGAIN when none waits, ENOBUFS when some were lost.
+pub fn receive_value(
+    socket: BorrowedFd<'_>,
+    device: &str,
+    variable: &str,
+) -> Result<Option<String>, Errno> {
+    let mut buffer = [0; LONGEST];
+    let message = take(socket, &mut buffer)?;
+    Ok(value(message, device, variable))
+}
+
+/// The next message; empty when it is not the kernel's.
+fn take<'b>(socket: BorrowedFd<'_>, buffer: &'b mut [u8; LONGEST]) -> Result<&'b [u8], Errno> {
+    let (length, sender) = recvfrom::<NetlinkAddr>(socket.as_raw_fd(), buffer)?;
+    let is_kernels = sender.is_some_and(|sender| sender.pid() == 0);
+    let message = buffer.get(..length).filter(|_| is_kernels);
+    Ok(message.unwrap_or_default())
+}
+
+fn value(message: &[u8], device: &str, variable: &str) -> Option<String> {
+    let mut words = message.split(|byte| *byte == 0);
+    let changed = words
+        .next()?
+        .strip_prefix(b"change@/devices/virtual/block/")?;
+    (changed == device.as_bytes()).then_some(())?;
+    let value = words.find_map(|word| {
+        let rest = word.strip_prefix(variable.as_bytes())?;
+        rest.strip_prefix(b"=")
+    })?;
+    Some(String::from_utf8_lossy(value).into_owned())
 }
 
 /// `add@/devices/…`, then NUL-terminated variables (kobject_uevent_env of lib/kobject_uevent.c).
@@ -66,6 +99,23 @@ mod tests {
             b"add@/module/veth\0ACTION=add\0SUBSYSTEM=module\0"
         ));
         assert!(!wants_driver(b""));
+    }
+
+    #[test]
+    fn a_variable_is_taken_from_a_change_of_that_device_alone() {
+        let variable = |message: &[u8]| value(message, "dm-0", "DM_VERITY_ERR_BLOCK_NR");
+        let told =
+            b"change@/devices/virtual/block/dm-0\0ACTION=change\0DM_VERITY_ERR_BLOCK_NR=0,7\0";
+        assert_eq!(variable(told).as_deref(), Some("0,7"));
+        for other in [
+            &b"change@/devices/virtual/block/dm-1\0DM_VERITY_ERR_BLOCK_NR=0,7\0"[..],
+            b"change@/devices/virtual/block/dm-0\0DM_VERITY_ERR_BLOCK_NRS=0,7\0",
+            b"add@/devices/virtual/block/dm-0\0DM_VERITY_ERR_BLOCK_NR=0,7\0",
+            b"change@/devices/virtual/block/dm-0",
+            b"",
+        ] {
+            assert_eq!(variable(other), None);
+        }
     }
 
     #[test]
