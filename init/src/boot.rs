@@ -45,8 +45,10 @@ pub async fn boot() -> ! {
     let (info, ()) = tokio::join!(modules, prepare(&report));
     emergency::allow_shell(info.console != "off");
     require_memory(&report, &info);
-    let devices = stage(&report, Stage::Devices, devices::run(&reaper, &info)).await;
-    let storage = stage(&report, Stage::Storage, storage::run(&reaper, &devices)).await;
+    let find = devices::run(&report, &reaper, &info, &early.cmdline);
+    let devices = stage(&report, Stage::Devices, find).await;
+    let mount = storage::run(&reaper, devices, &notices);
+    let storage = stage(&report, Stage::Storage, mount).await;
     let root = Path::new(NEW_ROOT);
     stage(&report, Stage::SwitchRoot, async { switch_root::run(root) }).await;
 

@@ -30,6 +30,9 @@ pub struct Batches {
     /// Before the system is found and mounted.
     #[serde(default)]
     pub boot: Vec<String>,
+    /// For opening the system on a slot of a disk.
+    #[serde(default)]
+    pub disk: Vec<String>,
     /// Console ports, random numbers, the power button.
     #[serde(default)]
     pub machine: Vec<String>,

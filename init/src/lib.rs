@@ -8,6 +8,7 @@ pub mod boot_info;
 pub mod children;
 pub mod clock;
 pub mod cmdline;
+mod drivers;
 pub mod emergency;
 pub mod journal;
 pub mod logs;

@@ -1,20 +1,18 @@
 //! Devices after the boot's own: the batch `machine`, drivers for what the build did not foresee,
 //! the power button, the watchdog.
 
-use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use orlop_supervisor::Shutdown;
-use orlop_sys::credentials::CapabilitySet;
 use tokio::io::Interest;
 use tokio::sync::Notify;
 
 use super::LoopEvent;
 use crate::boot::open_console;
-use crate::children;
 use crate::clock::boottime;
+use crate::drivers;
 use crate::ports;
 use crate::running::{Shared, settled};
 use crate::stage::chain;
@@ -27,12 +25,6 @@ use crate::watched::watch;
 const DEVICES: Duration = Duration::from_secs(2);
 /// How long drivers wait for the boot's end at the most: it may be a device that the boot waits for.
 const BOOT: Duration = Duration::from_secs(1);
-/// How long loading drivers may take.
-const LOAD: Duration = Duration::from_secs(60);
-/// The multi-call binary's applet.
-const MODPROBE: [&CStr; 2] = [c"/usr/lib/orlop/services", c"modprobe"];
-/// CAP_SYS_MODULE of linux/capability.h.
-const SYS_MODULE: CapabilitySet = 1 << 16;
 
 /// Between the listener and who loads drivers.
 #[derive(Debug, Default)]
@@ -103,8 +95,7 @@ pub(super) async fn follow(shared: Rc<Shared>, wanted: Vec<PathBuf>) {
 async fn load_drivers(shared: Rc<Shared>, drivers: Rc<Drivers>) {
     let _the_boot_may_wait_for_them = tokio::time::timeout(BOOT, settled(&shared.booted)).await;
     loop {
-        let loaded = children::exec(&shared.reaper, LOAD, &MODPROBE, SYS_MODULE).await;
-        if let Err(error) = loaded {
+        if let Err(error) = drivers::load(&shared.reaper).await {
             shared
                 .report
                 .warn(&format!("loading drivers: {}", chain(&error)));

@@ -3,7 +3,8 @@
 //! `orlop run` gives its virtio disks the serials `orlop-system` and `orlop-state`. The system may
 //! also be a file in the initramfs. The drivers were loaded in the stage before, and a disk that is
 //! there is found at the first look; otherwise the kernel's uevents are waited for, bounded. A state
-//! disk that `system.toml` names is found by `state_disk`.
+//! disk that `system.toml` names is found by `state_disk`. With `roothash=` on the command line the
+//! system is on a slot of a disk, which `slot` finds.
 
 use std::fs;
 use std::io;
@@ -15,10 +16,13 @@ use orlop_config::DiskName;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+use super::slot::{self, Slot};
 use super::state_disk;
 use crate::boot_info::BootInfo;
 use crate::clock::boottime;
+use crate::cmdline::{Cmdline, RootHash};
 use crate::reaper::Reaper;
+use crate::report::Report;
 use crate::stage::{Done, Fatal};
 use crate::watched::watch;
 use orlop_config::compact::sort_by;
@@ -36,6 +40,8 @@ pub enum SystemSource {
     Disk(PathBuf),
     /// A file, to be mounted through a loop device.
     File(PathBuf),
+    /// A slot of a disk, to be opened by this root hash.
+    Slot(Slot, RootHash),
 }
 
 /// What the stage hands on.
@@ -47,13 +53,35 @@ pub struct Devices {
     pub state: Result<PathBuf, String>,
 }
 
-/// Looks for the devices, waiting for the system's at most ten seconds, and for a state disk that is
-/// named at most ten more.
+/// Looks for the devices, waiting for the system's at most ten seconds (a minute for one on a slot),
+/// and for a state disk that is named at most ten more.
 ///
 /// # Errors
 /// When no device and no file holds the system: names what was looked for and what is there.
-pub async fn run(reaper: &Reaper, info: &BootInfo) -> Result<Done<Devices>, Fatal> {
-    let mut done = find_system().await?;
+pub async fn run(
+    report: &Report,
+    reaper: &Reaper,
+    info: &BootInfo,
+    cmdline: &Cmdline,
+) -> Result<Done<Devices>, Fatal> {
+    let mut done = match &cmdline.roothash {
+        None => find_system().await?,
+        Some(Ok(root)) => {
+            let Done { value, degraded } = slot::find(report, reaper, info, root).await?;
+            let value = Devices {
+                system: SystemSource::Slot(value, root.clone()),
+                state: find_state(&disks()),
+            };
+            Done { value, degraded }
+        }
+        Some(Err(word)) => {
+            let which = "the root hash of the system's slot, 64 hexadecimal digits";
+            return Err(Fatal(format!(
+                "roothash={word} of the kernel's command line is not {which}: {}",
+                slot::REMEDY
+            )));
+        }
+    };
     if let Some(text) = &info.state {
         let named = match DiskName::parse(text) {
             Ok(name) => state_disk::find(reaper, &name).await,

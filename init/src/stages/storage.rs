@@ -4,14 +4,16 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
 use orlop_sys::loop_device::LoopDevice;
 
 use super::devices::{Devices, SystemSource};
+use super::slot::{self, Slot};
 use crate::children;
+use crate::machine::Notices;
 use crate::reaper::Reaper;
 use crate::stage::{Done, Fatal, chain};
 
@@ -26,34 +28,39 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Storage {
     /// Whether `/state` outlives the power.
     pub persistent: bool,
+    /// Where the system lies, when it is on a disk's slot.
+    pub slot: Option<Slot>,
 }
 
 /// Mounts the system at [`NEW_ROOT`] and the state at its `/state`.
 ///
 /// # Errors
 /// When the system does not mount. Without a state disk the boot goes on with a tmpfs, and says so.
-pub async fn run(reaper: &Reaper, devices: &Devices) -> Result<Done<Storage>, Fatal> {
+pub async fn run(
+    reaper: &Reaper,
+    devices: Devices,
+    notices: &Notices,
+) -> Result<Done<Storage>, Fatal> {
     let mut degraded = Vec::new();
     let _exists_already = fs::create_dir(NEW_ROOT);
-    // The kernel detaches a loop device that nobody holds open: it is held until it is mounted.
-    let (system, held) = match &devices.system {
-        SystemSource::Disk(path) => (path.clone(), None),
+    let slot = match devices.system {
+        SystemSource::Disk(path) => {
+            mount_system(reaper, path).await.map_err(not_ours)?;
+            None
+        }
         SystemSource::File(path) => {
-            let device = attach_loop(path)?;
-            (device.path, Some(device.device))
+            // The kernel detaches a loop device that nobody holds open.
+            let device = attach_loop(&path)?;
+            mount_system(reaper, device.path).await.map_err(not_ours)?;
+            drop(device.device);
+            None
+        }
+        SystemSource::Slot(slot, root) => {
+            let mount = |device| mount_system(reaper, device);
+            slot::open(reaper, &slot, &root, notices, mount).await?;
+            Some(slot)
         }
     };
-    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
-    mount_in_child(reaper, &system, NEW_ROOT.as_ref(), "erofs", flags, None)
-        .await
-        .map_err(|reason| {
-            Fatal(format!(
-                "mounting the system {} (erofs): {reason}; the disk is not one that `orlop build` made, \
-                 or it is damaged: build and flash it again",
-                system.display()
-            ))
-        })?;
-    drop(held);
     let state = Path::new(NEW_ROOT).join("state");
     let persistent = match &devices.state {
         Ok(disk) => mount_state(reaper, disk, &state, &mut degraded).await,
@@ -74,9 +81,26 @@ pub async fn run(reaper: &Reaper, devices: &Devices) -> Result<Done<Storage>, Fa
         .map_err(|errno| Fatal(format!("mounting a tmpfs on /state: {errno:?}")))?;
     }
     Ok(Done {
-        value: Storage { persistent },
+        value: Storage { persistent, slot },
         degraded,
     })
+}
+
+/// # Errors
+/// One fragment that names the device.
+async fn mount_system(reaper: &Reaper, system: PathBuf) -> Result<(), String> {
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
+    let mounted = mount_in_child(reaper, &system, NEW_ROOT.as_ref(), "erofs", flags, None);
+    mounted
+        .await
+        .map_err(|reason| format!("mounting the system {} (erofs): {reason}", system.display()))
+}
+
+fn not_ours(mut reason: String) -> Fatal {
+    reason.push_str(
+        "; the disk is not one that `orlop build` made, or it is damaged: build and flash it again",
+    );
+    Fatal(reason)
 }
 
 async fn mount_state(
