@@ -29,7 +29,7 @@ mod usual;
 mod value;
 
 pub use audit::{Allowance, Reach, audit};
-pub use check::{Checked, Content, FolderFiles, MOST_SERVICES, Sources, check};
+pub use check::{Checked, Content, FolderFiles, MOST_SERVICES, Sources, check, check_before_build};
 pub use cron::Cron;
 pub use deviations::{deviations_markdown, deviations_text};
 pub use diagnostic::{Diagnostic, Severity, SourceFile};

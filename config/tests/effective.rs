@@ -1,39 +1,19 @@
 //! The effective manifest means what the manifest means, and each default that is shown is the one
 //! that the parser takes.
 
-use std::fs;
-use std::path::Path;
+mod around;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use around::{file, fixtures, name_of, text_of};
 use orlop_config::{
-    Checked, Content, EffectiveKey, EffectiveManifest, EffectiveValue, FolderFiles, SourceFile,
-    Sources, ValueSource, check, effective, toml_inline,
+    Checked, Content, EffectiveKey, EffectiveManifest, EffectiveValue, FolderFiles, Sources,
+    ValueSource, check, effective, toml_inline,
 };
 
 fn sources(text: &str) -> Sources {
-    let source = |path: &str, text: &str| SourceFile {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    };
-    let mut sources = Sources {
-        system: Some(source(
-            "system.toml",
-            "[network]\ndns = [\"192.0.2.53\"]\n[volumes.data]\n",
-        )),
-        images: ["nginx", "redis"].map(str::to_owned).into(),
-        ..Sources::default()
-    };
-    let db =
-        "image = \"redis\"\ncommand = [\"/usr/bin/redis-server\"]\nhealthcheck = { tcp = 6379 }\n";
-    let job = "image = \"redis\"\ncommand = [\"/bin/true\"]\nschedule = \"@daily\"\n";
-    for (name, text) in [("db", db), ("job", job), ("web", text)] {
-        let path = format!("services/{name}/service.toml");
-        sources
-            .services
-            .insert(name.to_owned(), source(&path, text));
-    }
-    sources
+    around::web("[network]\ndns = [\"192.0.2.53\"]\n[volumes.data]\n", text)
 }
 
 #[expect(clippy::panic, reason = "a service that is missing fails the test")]
@@ -55,17 +35,12 @@ fn written(manifest: &EffectiveManifest) -> String {
     lines.join("\n") + "\n"
 }
 
-#[expect(clippy::unwrap_used, reason = "a missing fixture fails the test")]
 fn good_manifests() -> Vec<(String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/accept");
-    let paths = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
-    let found: Vec<_> = paths
-        .filter(|path| path.extension().is_some_and(|e| e == "toml"))
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-            (name, fs::read_to_string(&path).unwrap())
-        })
-        .filter(|(name, text)| !name.starts_with("system_") && !text.contains("env_file"))
+    let all = fixtures("accept", "toml");
+    let found: Vec<_> = all
+        .iter()
+        .map(|path| (name_of(path).to_owned(), text_of(path)))
+        .filter(|(name, _)| !name.starts_with("system_"))
         .collect();
     assert!(found.len() > 10);
     found
@@ -277,10 +252,7 @@ fn variables_of_a_file_leave_no_empty_environment() {
 fn keys_of_the_machine_hold_what_counts() {
     let mut sources = sources("image = \"nginx\"\ncommand = [\"/x\"]\n");
     let text = "[network.links.eth0]\naddresses = [\"192.0.2.10/24\"]\n[network.links.eth1]\n";
-    sources.system = Some(SourceFile {
-        path: "system.toml".to_owned(),
-        text: text.to_owned(),
-    });
+    sources.system = Some(file("system.toml", text));
     let all = effective(&sources, &check(&sources));
     let system = &all[0];
     let (value, source) = shown(system, "network.links.eth0.dhcp").unwrap();
@@ -293,10 +265,7 @@ fn keys_of_the_machine_hold_what_counts() {
     let mut keys = system.keys.iter();
     let device = keys.find(|key| key.key == "watchdog.device").unwrap();
     assert!(!device.writable);
-    sources.system = Some(SourceFile {
-        path: "system.toml".to_owned(),
-        text: written(system),
-    });
+    sources.system = Some(file("system.toml", &written(system)));
     assert_eq!(check(&sources).diagnostics, []);
 }
 
@@ -306,9 +275,9 @@ fn a_services_defaults_ask_for_no_other_service() {
         let mut sources = sources("image = \"nginx\"\ncommand = [\"/x\"]\n");
         for index in 0..others {
             let path = format!("services/s{index}/service.toml");
-            let text = "image = \"nginx\"\ncommand = [\"/x\"]\nenv_file = \"a.env\"\n".to_owned();
-            let file = SourceFile { path, text };
-            sources.services.insert(format!("s{index}"), file);
+            let text = "image = \"nginx\"\ncommand = [\"/x\"]\nenv_file = \"a.env\"\n";
+            let name = format!("s{index}");
+            sources.services.insert(name, file(&path, text));
         }
         let count = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&count);

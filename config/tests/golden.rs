@@ -1,54 +1,26 @@
 //! Manifests that are good, with what they mean; manifests that are not, with the messages; whole
 //! machines. The file's name says what it is about. `ORLOP_BLESS=1` rewrites what is expected.
 
+mod around;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use orlop_config::{Checked, Content, FolderFiles, SourceFile, Sources, check};
+use around::{file, fixtures, name_of, text_of};
+use orlop_config::{Checked, SourceFile, Sources, check, check_before_build};
 
-/// A machine in which a lone service finds what it may name.
-#[expect(clippy::unwrap_used, reason = "fixture names are UTF-8")]
-fn around(case: &Path, text: &str) -> Sources {
-    let source = |path: &str, text: &str| SourceFile {
-        path: path.to_owned(),
-        text: text.to_owned(),
-    };
-    let name = case.file_stem().unwrap().to_str().unwrap();
-    let mut sources = Sources {
-        images: ["nginx", "redis"].map(str::to_owned).into(),
-        catalogue: ["postgres", "redis"].map(str::to_owned).into(),
-        files: FolderFiles::new(|folder, path| match (folder, path.to_str()) {
-            ("web", Some("app.env")) => Content::Bytes(b"A=file\nB='b c' # d\n".to_vec()),
-            ("web", Some("raw.env")) => Content::Bytes(b"C=\"c\"\n".to_vec()),
-            ("web", Some("bad.env")) => Content::Bytes(b"A=1\nB\nC D=1\n".to_vec()),
-            ("web", Some("latin.env")) => Content::Bytes(b"A=\xe4\n".to_vec()),
-            _ => Content::Missing,
-        }),
-        ..Sources::default()
-    };
-    if name.starts_with("system_") {
-        sources.system = Some(source("system.toml", text));
-        return sources;
+/// A fixture's machine: what is called `system_…` is the machine's own file.
+fn around(case: &Path) -> Sources {
+    let text = text_of(case);
+    match name_of(case).starts_with("system_") {
+        true => Sources {
+            system: Some(file("system.toml", &text)),
+            ..Sources::default()
+        },
+        false => around::web("[volumes.data]\n", &text),
     }
-    sources.system = Some(source("system.toml", "[volumes.data]\n"));
-    let db =
-        "image = \"redis\"\ncommand = [\"/usr/bin/redis-server\"]\nhealthcheck = { tcp = 6379 }\n";
-    let job = "image = \"redis\"\ncommand = [\"/bin/true\"]\nschedule = \"@daily\"\n";
-    for (name, text) in [("db", db), ("job", job), ("web", text)] {
-        let path = format!("services/{name}/service.toml");
-        sources
-            .services
-            .insert(name.to_owned(), source(&path, text));
-    }
-    sources
-}
-
-/// A file's text as whoever reads manifests hands it over.
-#[expect(clippy::unwrap_used, reason = "a missing fixture fails the test")]
-fn text_of(case: &Path) -> String {
-    String::from_utf8_lossy(&fs::read(case).unwrap()).into_owned()
 }
 
 #[expect(clippy::unwrap_used, reason = "writing to a String cannot fail")]
@@ -58,22 +30,6 @@ fn told(checked: &Checked) -> String {
         writeln!(out, "{}", diagnostic.render()).unwrap();
     }
     out
-}
-
-#[expect(clippy::unwrap_used, reason = "a missing fixture fails the test")]
-fn files_below(folder: &str, extension: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests")
-        .join(folder);
-    let entries = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries
-        .filter(|path| path.extension().is_some_and(|e| e == extension) || extension.is_empty())
-        .collect();
-    files.sort();
-    assert!(!files.is_empty());
-    files
 }
 
 /// Compares with the file; returns a complaint instead of panicking, so that all are seen at once.
@@ -100,9 +56,12 @@ fn assert_none(complaints: &[String]) {
 #[test]
 fn good_manifests_mean_what_they_say() {
     let mut complaints = Vec::new();
-    for case in files_below("accept", "toml") {
-        let checked = check(&around(&case, &text_of(&case)));
+    for case in fixtures("accept", "toml") {
+        let sources = around(&case);
+        let checked = check(&sources);
         assert_eq!(told(&checked), "", "{}", case.display());
+        let before = told(&check_before_build(&sources, &|_, _| true));
+        assert_eq!(before, "", "{}", case.display());
         assert!(checked.broken.is_empty());
         let mut services = checked.services.iter();
         let web = services.find(|(_, service)| service.folder().as_str() == "web");
@@ -115,13 +74,51 @@ fn good_manifests_mean_what_they_say() {
     assert_none(&complaints);
 }
 
+/// What the machine itself cannot know, or finds at the launch only.
+#[test]
+fn the_workstation_says_more_before_a_build() {
+    let mut complaints = Vec::new();
+    for case in fixtures("before_build", "toml") {
+        let sources = around(&case);
+        let exists = |_: &str, path: &Path| path == Path::new("here.conf");
+        let found = told(&check_before_build(&sources, &exists));
+        assert_ne!(found, "", "{} is accepted", case.display());
+        let says = ["; write", "; put", "; remove"];
+        for line in found.lines().filter(|line| line.starts_with("services/")) {
+            assert!(
+                says.iter().any(|word| line.contains(word)),
+                "no way out: {line}"
+            );
+        }
+        // The machine runs it as it is.
+        assert_eq!(told(&check(&sources)), "", "{}", case.display());
+        complaints.extend(compare(&case.with_extension("txt"), &found));
+    }
+    assert_none(&complaints);
+}
+
+#[test]
+fn what_a_newer_kernel_or_another_namespace_has_is_taken() {
+    let sysctl =
+        "image = \"nginx\"\ncommand = [\"/x\"]\nsysctls = { \"net.core.somaxconn\" = 9 }\n";
+    let errors = |system: &str, more: &str| {
+        let sources = around::web(system, &format!("{sysctl}{more}\n"));
+        check_before_build(&sources, &|_, _| true).diagnostics.len()
+    };
+    assert_eq!(errors("", ""), 1);
+    assert_eq!(errors("kernel.suite = \"trixie\"\n", ""), 0);
+    for more in ["userns_mode = \"host\"", "isolation = \"privileged\""] {
+        assert_eq!(errors("", more), 0, "{more}");
+    }
+}
+
 #[test]
 fn bad_manifests_are_told_how_to_become_good() {
     let mut complaints = Vec::new();
-    let cases = files_below("reject", "toml");
+    let cases = fixtures("reject", "toml");
     assert!(cases.len() >= 40);
     for case in cases {
-        let checked = check(&around(&case, &text_of(&case)));
+        let checked = check(&around(&case));
         let found = told(&checked);
         assert_ne!(found, "", "{} is accepted", case.display());
         for diagnostic in &checked.diagnostics {
@@ -133,12 +130,7 @@ fn bad_manifests_are_told_how_to_become_good() {
             );
         }
         let broken = checked.broken.contains_key("web");
-        let system = case
-            .file_stem()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .starts_with("system_");
+        let system = name_of(&case).starts_with("system_");
         assert!(broken || system, "{} runs all the same", case.display());
         assert!(
             !checked.broken.contains_key("db") && !checked.broken.contains_key("job"),
@@ -174,7 +166,7 @@ fn machine(folder: &Path) -> Sources {
 #[test]
 fn machines_are_checked_as_a_whole() {
     let mut complaints = Vec::new();
-    for folder in files_below("machines", "") {
+    for folder in fixtures("machines", "") {
         let sources = machine(&folder);
         let checked = check(&sources);
         let mut found = told(&checked);

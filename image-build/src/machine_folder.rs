@@ -81,7 +81,16 @@ impl MachineFolder {
     /// Checks everything: every finding of every file, those of the reading included.
     #[must_use]
     pub fn check(&self) -> Checked {
-        orlop_config::check(&self.sources)
+        orlop_config::check_before_build(&self.sources, &|name, path| self.has(name, path))
+    }
+
+    /// Whether there is something at a path in a service's folder, be it behind a link.
+    fn has(&self, name: &str, path: &Path) -> bool {
+        let tree = self.services.get(name);
+        let carried = tree.zip(path.to_str());
+        let folder = self.path.join("services").join(name);
+        carried.is_some_and(|(tree, path)| tree.get(path).is_some())
+            || fs::canonicalize(folder.join(path)).is_ok_and(|found| found.starts_with(&folder))
     }
 
     /// What was read.
@@ -229,6 +238,37 @@ mod tests {
             ]
         );
         assert_eq!(checked.broken.keys().collect::<Vec<_>>(), ["bad", "none"]);
+    }
+
+    #[test]
+    fn files_that_a_manifest_names_must_be_there() {
+        let manifest = b"image = \"nginx\"\ncommand = [\"/x\"]\nvolumes = [\"./none:/a\", \"./html/index.html:/b\", \"./html:/c\", \"./linked/index.html:/d\", \".:/e\"]\n";
+        let build = b"command = [\"/x\"]\n[build.files]\n\"app.conf\" = \"/etc/app.conf\"\n\"./bin/app\" = \"/usr/bin/app\"\n\"dangling\" = \"/etc/link\"\n";
+        let folder = machine(&[
+            ("services/web/service.toml", manifest),
+            ("services/web/html/index.html", b"hello"),
+            ("services/app/service.toml", build),
+            ("services/app/app.conf", b""),
+        ]);
+        let link = |to: &str, at: &str| {
+            std::os::unix::fs::symlink(to, folder.path().join(at)).unwrap();
+        };
+        link("html", "services/web/linked");
+        link("/nowhere", "services/app/dangling");
+        let checked = MachineFolder::load(folder.path()).unwrap().check();
+        let said: Vec<String> = checked
+            .diagnostics
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "services/app/service.toml:4:1: build.files.\"./bin/app\": \"services/app/bin/app\" does not exist; put the file or folder there, or remove it here",
+                "services/web/service.toml:3:12: volumes[0]: \"services/web/none\" does not exist; put the file or folder there, or remove it here",
+            ]
+        );
+        assert_eq!(checked.broken.keys().collect::<Vec<_>>(), ["app", "web"]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The whole set of manifests checked together: what one file cannot know alone.
 
+mod before_build;
 mod conditions;
 mod cycles;
 mod logins;
@@ -18,6 +19,7 @@ use crate::compact::gather;
 use crate::parse::{Draft, MachineDraft, parse_machine, parse_service};
 use crate::tree::{Findings, Place, quoted};
 use crate::{ConsoleAccess, Diagnostic, Machine, Service, ServiceName, Severity};
+pub use before_build::check_before_build;
 pub(crate) use logins::{AUTHORIZED_KEYS, lets_people_in};
 pub(crate) use replicas::INDEX_VARIABLE;
 pub use room::MOST_SERVICES;
@@ -87,6 +89,11 @@ impl Said {
 /// Parses and checks everything: each file alone, then names across files, cycles, ports.
 #[must_use]
 pub fn check(sources: &Sources) -> Checked {
+    check_with(sources, |_, _| ())
+}
+
+/// The same, and what `more` finds in files that have been read.
+fn check_with(sources: &Sources, more: impl FnOnce(&Machine, &mut Files<'_>)) -> Checked {
     let (mut machine, mut diagnostics) = machine_of(sources);
     let mut files = Files::new();
     let mut misnamed = Vec::new();
@@ -129,6 +136,7 @@ pub fn check(sources: &Sources) -> Checked {
     logins::give_access(&mut files, &machine.machine.access, &mut said);
     said.tell(&mut files);
     let cyclic = cycles::check_cycles(&mut files);
+    more(&machine.machine, &mut files);
     let scales = replicas::scales(&files);
 
     let mut broken = BTreeMap::new();

@@ -4,4 +4,4 @@ mod machine;
 mod service;
 
 pub(crate) use machine::{MachineDraft, parse_machine};
-pub(crate) use service::{Draft, build_for, parse_service};
+pub(crate) use service::{Draft, Truth, build_for, pairs, parse_service};
