@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
-use crate::{console, dhcp, gateway, init, log, modprobe, ntp, orlop, probe, report};
+use crate::{console, dhcp, gateway, init, log, modprobe, ntp, orlop, probe, report, state};
 
 /// One program. `build = { programs = [...] }` names these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +26,13 @@ pub enum Applet {
     Orlop,
     /// A health check's question.
     Probe,
+    /// The state partition.
+    State,
 }
 
 impl Applet {
     /// All of them, by name.
-    pub const ALL: [(&'static str, Self); 9] = [
+    pub const ALL: [(&'static str, Self); 10] = [
         ("console", Self::Console),
         ("dhcp", Self::Dhcp),
         ("gateway", Self::Gateway),
@@ -40,6 +42,7 @@ impl Applet {
         ("ntp", Self::Ntp),
         ("orlop", Self::Orlop),
         ("probe", Self::Probe),
+        ("state", Self::State),
     ];
 
     fn from_name(name: &OsStr) -> Option<(&'static str, Self)> {
@@ -84,6 +87,7 @@ impl Applet {
             Self::Ntp => ntp::run(arguments).map_or_else(|e| failed(&e), |()| 0),
             Self::Orlop => orlop::run(arguments),
             Self::Probe => probe::run(arguments),
+            Self::State => state::run(arguments).map_or_else(|e| failed(&e), |()| 0),
         }
     }
 }

@@ -14,4 +14,5 @@ pub mod ntp;
 pub mod orlop;
 pub mod probe;
 mod report;
+pub mod state;
 mod stop;

@@ -9,6 +9,7 @@
     reason = "the one crate that exists to hold it; every block argues its preconditions"
 )]
 
+pub mod block;
 pub mod bpf;
 pub mod child;
 pub mod clock;
@@ -21,6 +22,7 @@ pub mod emergency;
 pub mod entropy;
 pub mod error;
 pub mod exec;
+pub mod ext4;
 pub mod fault;
 pub mod fd;
 pub mod kmsg;
