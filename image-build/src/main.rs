@@ -12,8 +12,8 @@ use orlop_control::client::Client;
 use orlop_control::verbs::{self, Screen};
 use orlop_image_build::run::{RunOptions, place, run};
 use orlop_image_build::{
-    AddOptions, AuditOptions, BuildOptions, ConfigOptions, SchemaOf, add, audit, build, check,
-    config, exec, new, other_words, print_schema,
+    AddOptions, AuditOptions, BuildOptions, ConfigOptions, FlashOptions, SchemaOf, add, audit,
+    build, check, config, exec, flash, new, other_words, print_schema,
 };
 
 /// Machines whose services are containers: write, check, build and run them
@@ -56,6 +56,8 @@ enum Command {
     Build(BuildArguments),
     /// Boot a machine in QEMU, its console in the terminal
     Run(Box<RunOptions>),
+    /// Write a disk image to a disk, whose content is lost
+    Flash(FlashOptions),
     /// A verb for a machine that runs.
     #[command(external_subcommand)]
     Machine(Vec<OsString>),
@@ -118,6 +120,7 @@ fn perform(orlop: Orlop) -> Result<u8> {
             build(&arguments.dir, &options)?;
         }
         Command::Run(options) => run(&options, build)?,
+        Command::Flash(options) => return flash(&options),
         Command::Machine(words) => return machine(orlop.machine.as_deref(), &words),
     }
     Ok(verbs::EXIT_DONE)

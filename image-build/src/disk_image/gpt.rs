@@ -1,6 +1,7 @@
-//! The partition table of a disk image: read and checked.
+//! The partition table of a disk image: read and checked, and rewritten for a larger disk.
 //!
-//! UEFI specification 2.10, 5.3: sector 1 holds the header, its entries follow.
+//! UEFI specification 2.10, 5.3: sector 1 holds the header, its entries follow; a second copy lies
+//! at the disk's end, entries before header.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 use thiserror::Error;
@@ -14,6 +15,8 @@ const ESP: [u8; 16] = [
     0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b,
 ];
 const HEADER_BYTES: usize = 92;
+/// Entries are kept in whole 32 sectors, as every tool writes them.
+const ENTRIES_BYTES: u64 = 32 * SECTOR;
 
 /// Why a table is none.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub(crate) enum GptError {
     Header { found: u32, stored: u32 },
     #[error("the GPT's entries are damaged (checksum {found:08x} instead of {stored:08x})")]
     Entries { found: u32, stored: u32 },
+    #[error("a disk of {sectors} sectors is too small for its partitions")]
+    TooSmall { sectors: u64 },
 }
 
 /// A table whose checksums are right.
@@ -43,6 +48,15 @@ pub(crate) struct Partition {
     pub(crate) first: u64,
     /// Last sector, which is part of it.
     pub(crate) last: u64,
+}
+
+/// Both copies of a table, for the places where they belong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Placed {
+    /// Header and entries from sector 1 on.
+    pub(crate) primary: Vec<u8>,
+    /// Entries and header, which end with the disk's last sector.
+    pub(crate) backup: Vec<u8>,
 }
 
 impl Table {
@@ -94,6 +108,35 @@ impl Table {
     pub(crate) fn esp(&self) -> Option<Partition> {
         let mut all = self.partitions().into_iter();
         all.find(|partition| partition.kind == ESP && partition.first <= partition.last)
+    }
+
+    /// The same table on a disk of `sectors`: its backup at the end, its free space up to there.
+    pub(crate) fn placed(&self, sectors: u64) -> Result<Placed, GptError> {
+        let too_small = || GptError::TooSmall { sectors };
+        let entries_sectors = ENTRIES_BYTES / SECTOR;
+        let last = sectors.checked_sub(1).ok_or_else(too_small)?;
+        let backup_entries = last.checked_sub(entries_sectors).ok_or_else(too_small)?;
+        let usable = backup_entries.checked_sub(1).ok_or_else(too_small)?;
+        let fits = self.partitions().iter().all(|one| one.last <= usable);
+        let room = usize::try_from(ENTRIES_BYTES).map_err(|_| too_small())?;
+        if !fits || self.entries.len() > room {
+            return Err(too_small());
+        }
+        let mut entries = self.entries.clone();
+        entries.resize(room, 0);
+        let header = |own: u64, other: u64, at: u64| {
+            let mut header = self.header.clone();
+            for (place, value) in [(24, own), (32, other), (48, usable), (72, at)] {
+                put(&mut header, place, &value.to_le_bytes());
+            }
+            let crc = header_crc(&header);
+            put(&mut header, 16, &crc.to_le_bytes());
+            header.resize(512, 0);
+            header
+        };
+        let primary = [header(1, last, 2), entries.clone()].concat();
+        let backup = [entries, header(last, 1, backup_entries)].concat();
+        Ok(Placed { primary, backup })
     }
 }
 
@@ -173,7 +216,38 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn damage_is_told() {
+    fn on_a_larger_disk_both_copies_are_whole_and_name_each_other() {
+        let table = Table::parse(&sample(100_000, 50_000)).unwrap();
+        let placed = table.placed(1_000_000).unwrap();
+        let mut disk = vec![0; TABLE_BYTES];
+        put(&mut disk, 512, &placed.primary);
+        let primary = Table::parse(&disk).unwrap();
+        assert_eq!(primary.sectors(), 1_000_000);
+        assert_eq!(primary.partitions(), table.partitions());
+        assert_eq!(u64_at(&primary.header, 48), Some(1_000_000 - 34));
+        let backup = placed.backup.rchunks(512).next().unwrap();
+        assert_eq!(u64_at(backup, 24), Some(999_999));
+        assert_eq!(u64_at(backup, 32), Some(1));
+        assert_eq!(u64_at(backup, 72), Some(1_000_000 - 33));
+        assert_eq!(u32_at(backup, 16), Some(header_crc(&backup[..92])));
+        assert_eq!(placed.backup.len(), 33 * 512);
+        assert_eq!(placed.backup[..128 * 128], primary.entries[..]);
+    }
+
+    #[test]
+    fn on_its_own_size_nothing_changes() {
+        let disk = sample(100_000, 50_000);
+        let placed = Table::parse(&disk).unwrap().placed(100_000).unwrap();
+        assert_eq!(placed.primary, disk[512..512 + 33 * 512]);
+    }
+
+    #[test]
+    fn a_disk_that_is_too_small_and_damage_are_told() {
+        let table = Table::parse(&sample(100_000, 50_000)).unwrap();
+        for sectors in [0, 10, 50_000, 50_033] {
+            assert_eq!(table.placed(sectors), Err(GptError::TooSmall { sectors }));
+        }
+        assert!(table.placed(50_034).is_ok());
         let mut header = sample(100_000, 50_000);
         header[512 + 40] ^= 1;
         assert!(matches!(

@@ -1,9 +1,10 @@
 //! A disk image as a file: its format, its partition table, and what `build.json` on its EFI system
-//! partition says of the machine in it. For `orlop run IMAGE`.
+//! partition says of the machine in it. For `orlop run IMAGE` and `orlop flash`.
 
 mod format;
 pub(crate) mod gpt;
 mod qemu_img;
+mod unpack;
 mod window;
 
 use std::fs::File;
@@ -19,6 +20,7 @@ use crate::BuildInfo;
 pub(crate) use format::Format;
 use gpt::{SECTOR, TABLE_BYTES, Table};
 pub(crate) use qemu_img::grow;
+pub(crate) use unpack::unpack;
 use window::Window;
 
 /// Where `orlop build` leaves it on the EFI system partition.

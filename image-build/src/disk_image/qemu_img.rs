@@ -25,6 +25,13 @@ pub(super) fn first_part(image: &Path, format: &str, mib: u64, output: &Path) ->
     qemu_img(words.into_iter().chain(more), image)
 }
 
+/// The whole disk in `image` into the file `output`, raw and sparse.
+pub(super) fn to_raw(image: &Path, format: &str, output: &Path) -> Result<()> {
+    let words = ["convert", "-f", format, "-O", "raw"].map(OsString::from);
+    let files = [image, output].map(OsString::from);
+    qemu_img(words.into_iter().chain(files), image)
+}
+
 /// Makes the disk in `image` larger, which must be of a format that can grow.
 pub(crate) fn grow(image: &Path, format: Format, mib: u64) -> Result<()> {
     let format = format.of_qemu().unwrap_or_default();
