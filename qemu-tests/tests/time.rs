@@ -92,6 +92,8 @@ fn the_clock_gets_right_without_a_capability_and_a_liar_changes_nothing() {
     vm.log_until("ntp", "does not know the time itself")
         .unwrap();
     assert_eq!(vm.status("waiter").unwrap()["state"], "waiting");
+    // A service that has said nothing yet is one all the same.
+    assert_eq!(vm.orlop(&["logs", "waiter"]).unwrap(), "");
 
     honest.be_off_by(0);
     assert_right(&vm);

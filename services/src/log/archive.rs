@@ -34,7 +34,7 @@ impl Archive {
         }
     }
 
-    /// A service exists: `logs` of it is no error, and begins with what its file holds.
+    /// A service exists: `logs` of it begins with what its file holds.
     pub(super) fn introduce(&mut self, service: &str) {
         if !self.shelf.introduce(service) {
             return;

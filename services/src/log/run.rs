@@ -10,7 +10,6 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use orlop_config::nearest;
 use orlop_control::{ControlError, LogMessage, LogStream, LogsCall};
 use orlop_sys::{listen_fds, scm};
 
@@ -246,18 +245,14 @@ impl Desk {
 
     fn open_tap(&mut self, call: LogsCall, mut connection: UnixStream) {
         let name = call.parameters.name.clone();
-        if let Some(name) = name.as_ref().filter(|name| !self.archive.shelf.knows(name)) {
-            let error = ControlError::NoSuchService {
-                name: name.clone(),
-                nearest: nearest(name, self.archive.shelf.services()).map(str::to_owned),
-            };
-            refuse(&mut connection, &error);
-            return;
-        }
         if self.taps.len() >= MAX_TAPS && !self.make_room() {
             let (name, reason) = ("log".to_owned(), "too many readers".to_owned());
             refuse(&mut connection, &ControlError::Failed { name, reason });
             return;
+        }
+        // PID 1 knows all names and refuses others: a service that has said nothing yet is none of them.
+        if let Some(name) = &name {
+            self.archive.introduce(name);
         }
         self.drain(name.as_deref());
         let token = self.token();

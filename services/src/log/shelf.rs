@@ -40,19 +40,9 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// Whether the service is known.
-    pub(super) fn knows(&self, service: &str) -> bool {
-        self.rings.contains_key(service)
-    }
-
-    /// The known services, in order.
-    pub(super) fn services(&self) -> impl Iterator<Item = &str> {
-        self.rings.keys().map(String::as_str)
-    }
-
     /// Makes a service known. True when it was not.
     pub(super) fn introduce(&mut self, service: &str) -> bool {
-        if self.knows(service) {
+        if self.rings.contains_key(service) {
             return false;
         }
         self.rings.insert(service.to_owned(), Ring::default());

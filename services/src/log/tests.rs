@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-use orlop_control::client::{Client, ClientError};
-use orlop_control::{ControlError, LogLine, LogMessage, LogStream, LogsCall, LogsRequest};
+use orlop_control::client::Client;
+use orlop_control::{LogLine, LogMessage, LogStream, LogsCall, LogsRequest};
 use orlop_sys::scm;
 
 use super::LogError;
@@ -183,21 +183,34 @@ fn a_follower_sees_what_comes() {
 }
 
 #[test]
-fn an_unknown_service_is_an_error() {
+fn a_service_that_has_not_begun_has_said_nothing_and_can_be_followed() {
     let mut machine = Machine::new(None);
     machine.pipe("web", LogStream::Stdout);
     assert_eq!(machine.texts(Some("web"), None), "");
+    assert_eq!(machine.texts(Some("waiting"), None), "");
     let request = LogsRequest {
-        name: Some("wbe".to_owned()),
-        ..LogsRequest::default()
+        name: Some("waiting".to_owned()),
+        follow: true,
+        lines: None,
     };
-    let error = answers(machine.reader(request))
-        .receive::<LogLine>()
-        .unwrap_err();
-    assert!(matches!(
-        error,
-        ClientError::Answer(ControlError::NoSuchService { nearest: Some(near), .. }) if near == "web"
-    ));
+    let mut client = answers(machine.reader(request));
+    let mut waiting = machine.pipe("waiting", LogStream::Stdout);
+    waiting.write_all(b"begun\n").unwrap();
+    let (line, _): (LogLine, bool) = client.receive().unwrap();
+    assert_eq!(line.text, "begun");
+    machine.end();
+}
+
+#[test]
+fn what_a_service_said_in_a_former_boot_is_told_before_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut machine = Machine::new(Some(folder.path().to_owned()));
+    let mut web = machine.pipe("web", LogStream::Stdout);
+    web.write_all(b"last\n").unwrap();
+    assert_eq!(machine.texts(Some("web"), None), "last");
+    machine.end();
+    let machine = Machine::new(Some(folder.path().to_owned()));
+    assert_eq!(machine.texts(Some("web"), None), "last");
     machine.end();
 }
 
