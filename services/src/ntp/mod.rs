@@ -139,17 +139,31 @@ fn report(adjustment: TimeAdjustment) -> Result<(), ClientError> {
 /// Where to ask: literal addresses, and what the others' names stand for today; without those that
 /// want to be left alone.
 fn addresses(servers: &[Server], refused: &[(SocketAddrV4, Option<Instant>)]) -> Vec<SocketAddrV4> {
-    let mut all = Vec::new();
+    let mut found = Vec::new();
     for server in servers {
         match server.addresses() {
-            Ok(found) => all.extend(found),
+            Ok(mut addresses) => {
+                addresses.retain(|address| !refused.iter().any(|(who, _)| who == address));
+                found.push(addresses);
+            }
             Err(error) => say(&format!("{server}: {error}")),
         }
     }
-    all.sort_unstable();
-    all.dedup();
-    all.retain(|address| !refused.iter().any(|(who, _)| who == address));
-    all.truncate(MOST);
+    in_turn(&found)
+}
+
+/// The first address of each server, then the second of each, each address once and [`MOST`] in all:
+/// a name that stands for many crowds nobody out, and so outvotes nobody.
+fn in_turn(servers: &[Vec<SocketAddrV4>]) -> Vec<SocketAddrV4> {
+    let longest = servers.iter().map(Vec::len).max().unwrap_or_default();
+    let mut all = Vec::new();
+    for round in 0..longest {
+        for address in servers.iter().filter_map(|server| server.get(round)) {
+            if all.len() < MOST && !all.contains(address) {
+                all.push(*address);
+            }
+        }
+    }
     all
 }
 
@@ -174,4 +188,32 @@ fn seconds(microseconds: i64) -> String {
 /// One line to the service's log. Without a reader it is lost.
 fn say(line: &str) {
     let _nobody_reads = writeln!(io::stdout(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(addresses: impl IntoIterator<Item = u8>) -> Vec<SocketAddrV4> {
+        let addresses = addresses.into_iter();
+        let address = |last| SocketAddrV4::new([192, 0, 2, last].into(), 123);
+        addresses.map(address).collect()
+    }
+
+    #[test]
+    fn one_name_crowds_out_no_other() {
+        let many = server(1..=100);
+        let asked = in_turn(&[many.clone(), server([200]), Vec::new(), server([201, 202])]);
+        assert_eq!(asked, server([1, 200, 201, 2, 202, 3, 4, 5]));
+        assert_eq!(in_turn(&[many]), server(1..=8));
+    }
+
+    #[test]
+    fn an_address_of_two_names_is_asked_once() {
+        assert_eq!(
+            in_turn(&[server([1, 2, 2]), server([2, 3])]),
+            server([1, 2, 3])
+        );
+        assert_eq!(in_turn(&[]), []);
+    }
 }
