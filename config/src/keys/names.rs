@@ -7,7 +7,7 @@ pub(super) const NAMES: &[Row] = &[
         "domainname",
         Shape::Text(&form::HOSTNAME),
         "–",
-        "The domain: the container's NIS domain name, and the full name `hostname.domainname` in `/etc/hosts`.",
+        "The domain: the container's NIS domain name, and with `hostname` the full name that the service itself finds in `/etc/hosts`.",
         "domainname = \"example.org\"",
     ),
     key(

@@ -73,7 +73,8 @@ pub(super) const PROGRAM: &[Row] = &[
         "the service's name",
         "The host name that the container sees.",
         "hostname = \"web\"",
-    ),
+    )
+    .unlike_compose("no name for other services", "other services find it by this name, too, unless the name has a dot or is another service's"),
     key(
         "volumes",
         Shape::List(&Shape::Text(&form::MOUNT)),

@@ -1,8 +1,10 @@
 //! The text of a hosts(5): who of the machine's services is where. Pure.
 //!
 //! As in Compose a service is found by its name, an instance of a scaled one by its own and all of
-//! them by the common one, and by a `hostname` that no other service is called by. A service in the
-//! machine's own network is where the machine is. Who has no network finds and is found by nobody.
+//! them by the common one, and by a `hostname` of one label that no other service is called by: a
+//! name with a dot is a name of the world, and what it means to others is not one service's to say.
+//! A service in the machine's own network is where the machine is. Who has no network finds and is
+//! found by nobody.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -37,11 +39,11 @@ impl Hosts {
         let mut lines = vec![(pool.bridge(), vec![MACHINE.to_owned()])];
         for service in services {
             let mut all = vec![service.name.to_string()];
-            let [full, hostname, _] = own_names(service);
-            let aliases = [full, hostname];
-            let aliases = aliases.into_iter().filter(|a| !names.contains(a.as_str()));
             all.push(service.folder().to_string());
-            all.extend(aliases);
+            let hostname = &service.hostname;
+            if !hostname.contains('.') && !names.contains(hostname.as_str()) {
+                all.push(hostname.clone());
+            }
             lines.extend(address(service, pool).map(|address| (address, all)));
         }
         Self { lines }
@@ -178,13 +180,26 @@ mod tests {
             ("cache", "scale = 2"),
             ("proxy", "network_mode = \"host\""),
             ("log", "network_mode = \"none\""),
-            ("app", "hostname = \"www.example.org\""),
+            ("app", "hostname = \"www\"\ndomainname = \"example.org\""),
         ]);
         let expected = all.expect(
-            "172.29.0.1 host.docker.internal\n{app} app www.example.org\n\
+            "172.29.0.1 host.docker.internal\n{app} app www\n\
              {cache-1} cache-1 cache\n{cache-2} cache-2 cache\n{db} db\n172.29.0.1 proxy\n",
         );
         assert_eq!(all.hosts().shared(), expected);
+    }
+
+    #[test]
+    fn no_service_says_what_a_name_of_the_world_means_to_others() {
+        let all = all(&[
+            ("app", "hostname = \"www.bank.example\""),
+            ("odd", "hostname = \"bank\"\ndomainname = \"example\""),
+        ]);
+        let expected = all.expect("172.29.0.1 host.docker.internal\n{app} app\n{odd} odd bank\n");
+        assert_eq!(all.hosts().shared(), expected);
+        // It is so called by itself alone.
+        let expected = "{app} www.bank.example www\n172.29.0.1 host.docker.internal\n{app} app\n{odd} odd bank\n";
+        assert_eq!(all.of("app"), all.expect(expected));
     }
 
     #[test]
@@ -219,7 +234,7 @@ mod tests {
         let all = all(&[("web", "domainname = \"example.org\""), ("db", "")]);
         let expected = "{web} web.example.org web\n172.29.0.1 host.docker.internal\n{db} db\n";
         assert_eq!(all.of("web"), all.expect(expected));
-        assert!(all.hosts().shared().contains(" web web.example.org\n"));
+        assert!(!all.hosts().shared().contains("example.org"));
     }
 
     #[test]

@@ -214,9 +214,15 @@ fn what_the_manifest_says_is_in_both_files() {
         !told.contains(&"nameserver 10.0.2.3".to_owned()),
         "{told:#?}"
     );
-    // And by the others.
-    let [glibc, _] = find(&vm, "www.example.org").unwrap();
-    assert_eq!(glibc, address(&vm, "extra").unwrap());
+    // The others know the host name, and not the full one, which is a name of the world.
+    let [glibc, _] = find(&vm, "www").unwrap();
+    let extra = address(&vm, "extra").unwrap();
+    assert_eq!(glibc, extra);
+    let others = self::told(&vm, "hosted").unwrap();
+    let line = format!("{extra} extra www");
+    assert!(others.contains(&line), "{line} in {others:#?}");
+    let full = |line: &String| line.contains("www.example.org");
+    assert!(!others.iter().any(full), "{others:#?}");
 }
 
 #[test]
