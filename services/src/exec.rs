@@ -30,13 +30,36 @@ impl Output {
 /// The pipes of one process, none of which blocks.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    stdout: Option<OwnedFd>,
-    stderr: Option<OwnedFd>,
+    stdout: Option<Source>,
+    stderr: Option<Source>,
     stdin: Option<OwnedFd>,
     /// What is to be written to it.
     waiting: VecDeque<u8>,
     /// Nothing more will come to be written.
     complete: bool,
+}
+
+/// The read end of what the process writes to.
+#[derive(Debug)]
+struct Source {
+    pipe: OwnedFd,
+    /// How much more is read of it; without an end until the process has ended.
+    left: usize,
+}
+
+impl Source {
+    fn new(pipe: OwnedFd) -> Self {
+        let left = usize::MAX;
+        Self { pipe, left }
+    }
+
+    /// Reads what is there; nothing is the end.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let room = buffer.len().min(self.left);
+        let length = read(&self.pipe, buffer.get_mut(..room).unwrap_or_default())?;
+        self.left -= length;
+        Ok(length)
+    }
 }
 
 impl Streams {
@@ -52,8 +75,8 @@ impl Streams {
         let mut fds = fds.into_iter();
         let (stdout, stderr) = fds.next().zip(fds.next()).ok_or(Errno::EBADF)?;
         Ok(Self {
-            stdout: Some(stdout),
-            stderr: Some(stderr),
+            stdout: Some(Source::new(stdout)),
+            stderr: Some(Source::new(stderr)),
             stdin: fds.next(),
             waiting: VecDeque::new(),
             complete: false,
@@ -66,7 +89,17 @@ impl Streams {
             Output::Stdout => &self.stdout,
             Output::Stderr => &self.stderr,
         };
-        fd.as_ref().map(AsFd::as_fd)
+        fd.as_ref().map(|source| source.pipe.as_fd())
+    }
+
+    /// The process has ended. What it wrote is in the pipes; what they can hold is all that is read
+    /// from now on, so that another process which writes to them keeps nobody.
+    pub(crate) fn end(&mut self) {
+        for source in [&mut self.stdout, &mut self.stderr].into_iter().flatten() {
+            let holds = fcntl(&source.pipe, FcntlArg::F_GETPIPE_SZ);
+            // PID 1 gives pipes; of anything else there is no end to be known.
+            source.left = usize::try_from(holds.unwrap_or_default()).unwrap_or_default();
+        }
     }
 
     /// What the process has written: nothing when there is nothing now, or never will be.
@@ -75,8 +108,8 @@ impl Streams {
             Output::Stdout => &mut self.stdout,
             Output::Stderr => &mut self.stderr,
         };
-        while let Some(open) = &fd {
-            match read(open, buffer) {
+        while let Some(open) = fd {
+            match open.read(buffer) {
                 Ok(0) => *fd = None,
                 Ok(length) => return buffer.get(..length).unwrap_or_default(),
                 Err(Errno::EINTR) => {}
@@ -137,10 +170,13 @@ impl Streams {
     }
 }
 
-/// A connection that keeps the descriptors which come along with what is read.
+/// A connection that keeps the descriptors which come along with what is read, once: others are closed
+/// as they come.
 #[derive(Debug)]
 pub(crate) struct Receiving {
     pub(crate) stream: UnixStream,
+    /// Whether descriptors are awaited.
+    pub(crate) takes_fds: bool,
     /// Those that came.
     pub(crate) fds: Vec<OwnedFd>,
 }
@@ -149,6 +185,7 @@ impl Receiving {
     pub(crate) fn new(stream: UnixStream) -> Self {
         Self {
             stream,
+            takes_fds: false,
             fds: Vec::new(),
         }
     }
@@ -157,7 +194,9 @@ impl Receiving {
 impl Read for Receiving {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let received = scm::recv_with_fds(self.stream.as_fd(), buffer)?;
-        self.fds.extend(received.fds);
+        if self.takes_fds && self.fds.is_empty() {
+            self.fds = received.fds;
+        }
         Ok(received.bytes)
     }
 }
@@ -224,6 +263,43 @@ mod tests {
         let mut buffer = [0; 8];
         assert_eq!(read(&stdin, &mut buffer), Ok(4));
         assert_eq!(read(&stdin, &mut buffer), Ok(0));
+    }
+
+    #[test]
+    fn after_the_end_no_more_is_read_than_was_there() {
+        let (mut streams, [_, stdout, stderr]) = streams();
+        write(&stdout, &vec![1; 60_000]).unwrap();
+        streams.end();
+        let mut buffer = [0; TURN];
+        let mut length = 0;
+        // Somebody else holds the other end, and fills it up whenever there is room.
+        while streams.output(Output::Stdout).is_some() {
+            let read = streams.read(Output::Stdout, &mut buffer);
+            let ours = read.iter().filter(|byte| **byte == 1).count();
+            length += ours;
+            // Nobody reads it any more in the end.
+            let _written = write(&stdout, &[2; 4096]);
+            assert!(!read.is_empty() || streams.output(Output::Stdout).is_none());
+        }
+        assert_eq!(length, 60_000);
+        assert_eq!(streams.read(Output::Stderr, &mut buffer), b"");
+        write(&stderr, b"late").unwrap();
+        assert_eq!(streams.read(Output::Stderr, &mut buffer), b"late");
+    }
+
+    #[test]
+    fn descriptors_are_taken_once_and_only_when_they_are_awaited() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut connection = Receiving::new(ours);
+        let mut send = |fds: usize| {
+            let fds = vec![theirs.as_fd(); fds];
+            scm::send_with_fds(theirs.as_fd(), b"x", &fds).unwrap();
+            assert_eq!(connection.read(&mut [0; 8]).unwrap(), 1);
+            let held = connection.fds.len();
+            connection.takes_fds = true;
+            held
+        };
+        assert_eq!([send(2), send(3), send(4), send(0)], [0, 3, 3, 3]);
     }
 
     #[test]

@@ -12,6 +12,8 @@ use crate::exec::{Output, Streams, TURN};
 
 /// The longest message of the workstation's: a whole window of input as Base64.
 const MAX_MESSAGE: usize = 2 * WINDOW;
+/// The most that PID 1 has to say about the process's end.
+const MAX_LAST: usize = 16 * 1024;
 
 /// The process's streams, and what is known of the workstation's.
 #[derive(Debug)]
@@ -105,10 +107,14 @@ impl Exec {
         }
     }
 
-    /// PID 1 has said something more; nothing is the end.
-    pub(super) fn told(&mut self, bytes: &[u8]) {
-        self.over |= bytes.is_empty();
+    /// PID 1 has said something more; nothing is the end. False when it is more than it has to say.
+    pub(super) fn told(&mut self, bytes: &[u8]) -> bool {
+        if bytes.is_empty() && !self.over {
+            self.over = true;
+            self.streams.end();
+        }
         self.last.extend(bytes);
+        self.last.len() <= MAX_LAST
     }
 
     /// What is left of the output, then how it ended, and whether that was all; `None` while there is

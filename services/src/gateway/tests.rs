@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::thread::JoinHandle;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 use orlop_control::gateway::{Mux, MuxEvent, Side};
+use orlop_sys::scm;
 
 use super::GatewayError;
 use super::port::Port;
@@ -166,6 +168,76 @@ fn a_stream_without_end_arrives_whole_and_a_reset_ends_it() {
     host.mux.send(channel, b"again");
     host.write();
     assert_eq!(read(&mut machine.accept(), 5), b"again");
+    machine.end();
+}
+
+/// A call by the workstation and its first answer, which comes with the read ends of two pipes; the
+/// write ends.
+fn answered_with_pipes(
+    machine: &Machine,
+    host: &mut Host,
+    method: &str,
+) -> (u32, UnixStream, [OwnedFd; 2]) {
+    let channel = host.mux.open().unwrap();
+    let call = format!("{{\"method\":\"{method}\",\"more\":true}}\0");
+    host.mux.send(channel, call.as_bytes());
+    host.write();
+    let mut connection = machine.accept();
+    assert_eq!(read(&mut connection, call.len()), call.as_bytes());
+    let [(out, its_out), (err, its_err)] = [(); 2].map(|()| nix::unistd::pipe().unwrap());
+    let fds = [out.as_fd(), err.as_fd()];
+    scm::send_with_fds(connection.as_fd(), b"{}\0", &fds).unwrap();
+    host.until(|host| host.got(channel) == b"{}\0");
+    (channel, connection, [its_out, its_err])
+}
+
+#[test]
+fn who_writes_on_after_the_end_of_an_exec_keeps_no_caller() {
+    let (machine, port) = machine();
+    let mut host = Host::new(port);
+    let exec = answered_with_pipes(&machine, &mut host, "io.orlop.services.Exec");
+    let (channel, mut connection, [out, err]) = exec;
+    nix::unistd::write(&err, b"last words").unwrap();
+    connection.write_all(b"{\"parameters\":{}}\0").unwrap();
+    drop(connection);
+    let pouring = std::thread::spawn(move || {
+        // Ends when the gateway closes the pipe.
+        while nix::unistd::write(&out, &[b'x'; 4096]).is_ok() {}
+    });
+    host.until(|host| host.events.contains(&MuxEvent::Closed(channel)));
+    pouring.join().unwrap();
+    // All that the process wrote came before its end, which is the last that comes.
+    let all = String::from_utf8_lossy(host.got(channel)).into_owned();
+    assert!(all.contains("bGFzdCB3b3Jkcw=="), "{all}");
+    assert!(all.ends_with("{\"parameters\":{}}\0"), "{all}");
+    machine.end();
+}
+
+#[test]
+fn an_end_without_end_closes_the_channel() {
+    let (machine, port) = machine();
+    let mut host = Host::new(port);
+    let exec = answered_with_pipes(&machine, &mut host, "io.orlop.services.Exec");
+    let (channel, mut connection, _pipes) = exec;
+    let pouring = std::thread::spawn(move || while connection.write_all(&[b'x'; 4096]).is_ok() {});
+    host.until(|host| host.events.contains(&MuxEvent::Closed(channel)));
+    pouring.join().unwrap();
+    machine.end();
+}
+
+#[test]
+fn what_the_log_sends_is_shown_whatever_comes_along() {
+    let (machine, port) = machine();
+    let mut host = Host::new(port);
+    let logs = answered_with_pipes(&machine, &mut host, "io.orlop.services.Logs");
+    let (channel, mut connection, [out, _err]) = logs;
+    // The pipes are closed at once.
+    assert_eq!(
+        nix::unistd::write(&out, b"out"),
+        Err(nix::errno::Errno::EPIPE)
+    );
+    connection.write_all(b"a line").unwrap();
+    host.until(|host| host.got(channel) == b"{}\0a line");
     machine.end();
 }
 

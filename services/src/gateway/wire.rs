@@ -11,6 +11,7 @@ use nix::poll::PollFlags;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, connect, socket};
 use orlop_control::gateway::MAX_PAYLOAD;
 
+use super::calls::Calls;
 use super::exec::Exec;
 use crate::exec::{Output, Receiving};
 
@@ -22,6 +23,7 @@ const MAX_WAITING: usize = 256 * 1024;
 pub(super) struct Wire {
     connection: Receiving,
     waiting: VecDeque<u8>,
+    calls: Calls,
     exec: Option<Exec>,
 }
 
@@ -46,6 +48,7 @@ impl Wire {
         Ok(Self {
             connection: Receiving::new(fd.into()),
             waiting: VecDeque::new(),
+            calls: Calls::new(),
             exec: None,
         })
     }
@@ -73,6 +76,8 @@ impl Wire {
         if let Some(exec) = &mut self.exec {
             return exec.take(bytes);
         }
+        self.calls.sent(bytes);
+        self.connection.takes_fds = self.calls.expect_streams();
         self.waiting.extend(bytes);
         (self.flush() && self.waiting.len() <= MAX_WAITING).then(Vec::new)
     }
@@ -122,11 +127,11 @@ impl Wire {
         };
         buffer.truncate(length);
         if let Some(exec) = &mut self.exec {
-            exec.told(&buffer);
-            return Some(Vec::new());
+            return exec.told(&buffer).then(Vec::new);
         }
         let fds = std::mem::take(&mut self.connection.fds);
         if !fds.is_empty() {
+            self.connection.takes_fds = false;
             self.exec = Some(Exec::new(fds).ok()?);
         }
         (length > 0).then_some(buffer)

@@ -18,6 +18,7 @@ pub(super) fn exec(
     mut client: Client<Receiving>,
     request: &ExecRequest,
 ) -> Result<Exit, VerbError> {
+    client.stream().takes_fds = true;
     client.exec(request)?;
     let fds = std::mem::take(&mut client.stream().fds);
     let mut streams = Streams::new(fds).map_err(|errno| VerbError::Streams(errno.into()))?;
@@ -25,7 +26,7 @@ pub(super) fn exec(
         let ready = wait(client.stream().stream.as_fd(), &streams)?;
         // What it wrote before its end is in the pipes by then.
         let exit = match ready.end {
-            true => Some(ended(&mut client)?),
+            true => Some(ended(&mut client, &mut streams)?),
             false => None,
         };
         if ready.input {
@@ -67,9 +68,12 @@ fn wait(connection: BorrowedFd<'_>, streams: &Streams) -> Result<Ready, VerbErro
     })
 }
 
-fn ended(client: &mut Client<Receiving>) -> Result<Exit, VerbError> {
+fn ended(client: &mut Client<Receiving>, streams: &mut Streams) -> Result<Exit, VerbError> {
     match client.executing()? {
-        Executing::Ended(exit) => Ok(exit),
+        Executing::Ended(exit) => {
+            streams.end();
+            Ok(exit)
+        }
         Executing::Message(_) => Err(VerbError::Streams(io::ErrorKind::InvalidData.into())),
     }
 }
