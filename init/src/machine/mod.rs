@@ -20,6 +20,7 @@ mod notices;
 mod requests;
 mod screen;
 mod service_info;
+mod slew_limit;
 mod sources;
 mod time_adjust;
 mod wall_clock;
@@ -57,6 +58,7 @@ pub use notices::Notices;
 use orlop_config::compact::gather;
 use requests::Requests;
 pub(crate) use requests::bind;
+use slew_limit::SlewLimit;
 
 /// Control calls that wait for the loop at the most; further ones wait in their connections.
 const CALLS: usize = 16;
@@ -119,6 +121,8 @@ pub(crate) struct Machine {
     pub(crate) booted_at: Duration,
     /// Each service's first start.
     boot_times: BTreeMap<ServiceName, BootSpan>,
+    /// How far the clock may be slewed.
+    slew_limit: SlewLimit,
     /// Who waits for the end of the boot.
     pub(crate) waiting_for_boot: Vec<Responder>,
     /// What was asked for first.
@@ -216,6 +220,7 @@ impl Machine {
             journaled: Journaled::start(),
             booted_at: Duration::ZERO,
             boot_times: BTreeMap::new(),
+            slew_limit: SlewLimit::default(),
             waiting_for_boot: Vec::new(),
             ending: None,
             ended: None,

@@ -171,7 +171,8 @@ impl Machine {
             Call::Halt => self.end_by_call(reply, Shutdown::Halt),
             Call::Lease(lease) => self.lease(lease, reply),
             Call::Adjust(adjustment) => {
-                let adjusted = time_adjust::adjust(adjustment, self.shared.info.epoch);
+                let epoch = self.shared.info.epoch;
+                let adjusted = time_adjust::adjust(adjustment, epoch, &mut self.slew_limit);
                 reply.answer(adjusted.map(|()| Reply::Done {}).map_err(|error| {
                     ControlError::InvalidParameter {
                         parameter: chain(&error),

@@ -1,12 +1,16 @@
 //! `io.orlop.time.Adjust`: how much PID 1 lets a time service do to the clock. What the service says
-//! comes from the network in the end; so the clock goes far only while nobody has set it yet, never to
-//! before the image was made, and afterwards no faster than the kernel slews.
+//! comes from the network in the end; so the clock goes far only while the kernel holds it for
+//! unsynchronised (nobody has set it, or for nine hours nobody has said that it is right: so a machine
+//! that was paused finds back), never to before the image was made, and otherwise no faster than
+//! [`SlewLimit`] lets it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::errno::Errno;
 use orlop_control::TimeAdjustment;
 use orlop_sys::clock::{self, Correction};
+
+use super::slew_limit::{Clocks, SlewLimit};
 
 /// What the kernel's phase-locked loop takes at once: MAXPHASE, half a second.
 const SLEWED_US: u64 = 500_000;
@@ -25,16 +29,32 @@ pub(super) enum AdjustError {
     /// The clock was right a moment ago.
     #[error("offset_us is over half a second, and the clock is synchronised")]
     Synchronised,
+    /// It was slewed as far as it may be for now.
+    #[error("offset_us leads over 1.8 s away from where the clock was in this hour")]
+    TooFast,
     /// adjtimex(2) refuses.
     #[error("setting the clock: {0:?}")]
     Kernel(Errno),
 }
 
 /// Sets the clock right, by a step or little by little, and has the kernel hold it for synchronised.
-pub(super) fn adjust(adjustment: TimeAdjustment, epoch: u64) -> Result<(), AdjustError> {
+pub(super) fn adjust(
+    adjustment: TimeAdjustment,
+    epoch: u64,
+    limit: &mut SlewLimit,
+) -> Result<(), AdjustError> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.unwrap_or_default();
-    let correction = plan(adjustment, now, epoch, clock::is_synchronised())?;
+    let real = now.unwrap_or_default();
+    let raw = clock::raw();
+    let correction = plan(adjustment, real, epoch, clock::is_synchronised())?;
+    match correction {
+        Correction::Step { .. } => limit.restart(),
+        Correction::Slew { offset_us, .. } => {
+            if !limit.allows(Clocks { real, raw }, offset_us) {
+                return Err(AdjustError::TooFast);
+            }
+        }
+    }
     clock::correct(correction).map_err(AdjustError::Kernel)
 }
 

@@ -24,8 +24,15 @@ pub fn boottime() -> Duration {
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
 }
 
+/// CLOCK_MONOTONIC_RAW: what the hardware counts, which no time service makes faster or slower. Zero
+/// were the clock missing, which no supported kernel has.
+#[must_use]
+pub fn raw() -> Duration {
+    clock_gettime(ClockId::CLOCK_MONOTONIC_RAW).map_or(Duration::ZERO, Duration::from)
+}
+
 /// Whether the kernel holds CLOCK_REALTIME for synchronised with an outer clock (adjtimex(2)): some
-/// time service has said so, and not too long ago.
+/// time service has said so, less than 32,000 s ago (NTP_PHASE_LIMIT at MAXFREQ), which is nine hours.
 #[must_use]
 pub fn is_synchronised() -> bool {
     // SAFETY: timex is plain old data; modes 0 only asks.
@@ -42,7 +49,9 @@ pub enum Correction {
     Slew {
         /// How late.
         offset_us: i64,
-        /// The logarithm of the seconds until the next correction, which the loop is to be as slow as.
+        /// The logarithm of the seconds until the next correction, which the loop is to be as slow as:
+        /// 6 to 10, of anything else the nearest. Below, the loop would take the clock farther in a
+        /// second than any honest one is off; above, the kernel knows none (MAXTC).
         poll: u8,
     },
     /// At once.
@@ -50,6 +59,11 @@ pub enum Correction {
         /// How late.
         offset_us: i64,
     },
+}
+
+/// What adjtimex(2) wants for a poll exponent: without ADJ_NANO the kernel adds 4.
+fn time_constant(poll: u8) -> i64 {
+    i64::from(poll.clamp(6, 10)) - 4
 }
 
 /// Corrects CLOCK_REALTIME; from then on the kernel holds it for synchronised, until nobody has for
@@ -66,8 +80,7 @@ pub fn correct(correction: Correction) -> Result<(), Errno> {
         Correction::Slew { offset_us, poll } => {
             state.modes |= libc::ADJ_OFFSET | libc::ADJ_TIMECONST;
             state.offset = offset_us;
-            // Without ADJ_NANO the kernel adds 4. 2^16 s is the slowest that it knows.
-            state.constant = i64::from(poll.clamp(4, 16)) - 4;
+            state.constant = time_constant(poll);
         }
         Correction::Step { offset_us } => {
             state.modes |= libc::ADJ_SETOFFSET;
@@ -78,4 +91,15 @@ pub fn correct(correction: Correction) -> Result<(), Errno> {
     // SAFETY: `state` is a live, writable timex.
     let answer = unsafe { libc::adjtimex(&raw mut state) };
     Errno::result(answer).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loop_is_neither_faster_nor_slower_than_ntp_polls() {
+        let polls = [0, 5, 6, 8, 10, 11, 255];
+        assert_eq!(polls.map(time_constant), [2, 2, 2, 4, 6, 6, 6]);
+    }
 }
