@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -14,6 +13,7 @@ use orlop_config::{
 use serde_json::{Map, Value, json};
 
 use crate::check::{has_errors, report};
+use crate::directory::Directory;
 use crate::machine_folder::MachineFolder;
 
 /// The longest line that its source stands behind; behind a longer one it goes above it.
@@ -25,14 +25,8 @@ pub struct ConfigOptions {
     /// Services; all and system.toml when none is named
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// The machine's folder
-    #[arg(
-        short = 'C',
-        long = "directory",
-        value_name = "DIR",
-        default_value = "."
-    )]
-    directory: PathBuf,
+    #[command(flatten)]
+    directory: Directory,
     /// One JSON object instead of text
     #[arg(long)]
     json: bool,
@@ -51,7 +45,7 @@ pub fn config(options: &ConfigOptions) -> Result<u8> {
         print(&deviations_text())?;
         return Ok(0);
     }
-    let folder = MachineFolder::load(&options.directory)?;
+    let folder = MachineFolder::load(options.directory.path())?;
     let checked = folder.check();
     // A closed stderr changes nothing of the exit code.
     let _ = std::io::stderr().write_all(report(&checked).as_bytes());

@@ -23,6 +23,7 @@ mod cmdline;
 mod config;
 pub mod cpio;
 pub mod deb;
+mod directory;
 pub mod disk;
 mod disk_image;
 mod editor;

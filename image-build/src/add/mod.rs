@@ -18,6 +18,7 @@ use orlop_config::nearest;
 
 use crate::catalogue::{CatalogueService, catalogue};
 use crate::check;
+use crate::directory::Directory;
 use crate::editor::write_schemas;
 use crate::machine_folder::MachineFolder;
 
@@ -27,14 +28,8 @@ pub struct AddOptions {
     /// Services of the catalogue; without any, all of it is listed
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// The machine's folder
-    #[arg(
-        short = 'C',
-        long = "directory",
-        value_name = "DIR",
-        default_value = "."
-    )]
-    directory: PathBuf,
+    #[command(flatten)]
+    directory: Directory,
 }
 
 /// Adds the services to the machine and says what came of it, or lists the catalogue. Returns the
@@ -44,7 +39,7 @@ pub struct AddOptions {
 /// When a name is not in the catalogue or in the machine already, the folder is no machine's, or
 /// cannot be written. Nothing has been added then, but for a volume that nobody uses.
 pub fn add(options: &AddOptions) -> Result<u8> {
-    let dir = options.directory.as_path();
+    let dir = options.directory.path();
     let all = catalogue();
     if options.names.is_empty() {
         let text = said::list(&all, |name| service_folder(dir, name).exists());

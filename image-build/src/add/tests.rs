@@ -7,7 +7,7 @@ use crate::new::new;
 fn added(dir: &Path, names: &[&str]) -> Result<u8> {
     add(&AddOptions {
         names: names.iter().map(|name| (*name).to_owned()).collect(),
-        directory: dir.to_owned(),
+        directory: dir.to_owned().into(),
     })
 }
 
