@@ -203,6 +203,11 @@ fn trial(machine: &MachineBuilder, recorded: &Recorded, cut: &Cut, disk: &Path) 
         let complains = event["degraded"].is_string() || event["restarts"].as_u64() > Some(0);
         ensure!(!complains, "a boot after a power cut says {event}");
     }
+    let said: Value = serde_json::from_str(&vm.orlop(&["ps", "--json"])?)?;
+    ensure!(
+        said["notices"] == json!([]),
+        "something stands against the machine: {said}"
+    );
     vm.wait_address_after(0)?;
     let must = |acknowledged: &[u64]| acknowledged.iter().filter(|p| **p <= cut.position).count();
     let (postgres, redis) = (must(&recorded.postgres), must(&recorded.redis));
@@ -275,7 +280,7 @@ fn whenever_the_power_goes_the_machine_boots_with_all_that_was_acknowledged() {
     let first = seed();
     println!("ORLOP_SEED={first}");
     let machine = machine().unwrap();
-    machine.tool("build", &[]).unwrap().success().unwrap();
+    machine.build().unwrap();
     let recorded = recorded(&machine, folder.path()).unwrap();
     let trials = u64::try_from(TRIALS * rounds()).unwrap();
     let next = AtomicU64::new(0);
