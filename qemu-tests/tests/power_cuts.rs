@@ -50,13 +50,10 @@ fn edit(file: &Path, from: &str, to: &str) -> Result<()> {
     Ok(fs::write(file, text.replace(from, to))?)
 }
 
-/// The machine as it was built, with this state disk, by a block node of QEMU's.
-fn with_disk(machine: &MachineBuilder, blockdev: &str) -> MachineBuilder {
-    // Logged zeros are where QEMU's log had its errors; the kernel then writes them itself.
-    let device = "virtio-blk-pci,drive=state,serial=orlop-state,write-zeroes=off";
-    let words = ["-blockdev", blockdev, "-device", device].map(|w| format!("--qemu-arg={w}"));
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    machine.twin().argument("--no-state").arguments(&words)
+/// The machine as it was built, with this state disk.
+fn with_disk(machine: &MachineBuilder, disk: &Path) -> MachineBuilder {
+    let disk = disk.display().to_string();
+    machine.twin().arguments(&["--state", &disk])
 }
 
 /// What was recorded, and what was said to be kept meanwhile: positions of the log, in order.
@@ -101,8 +98,9 @@ fn record(machine: &MachineBuilder, folder: &Path) -> Result<()> {
     let disk = folder.join("state.img");
     make_disk(&disk)?;
     let recording = Recording::begin(folder, &disk)?;
-    let blockdev = recording.blockdev("state", &disk);
-    let vm = with_disk(machine, &blockdev).start()?;
+    let words = recording.arguments("state");
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let vm = with_disk(machine, &disk).arguments(&words).start()?;
     vm.wait_service("redis", "up")?;
     vm.wait_boot()?;
     vm.wait_address_after(0)?;
@@ -190,8 +188,7 @@ fn cut(recorded: &Recorded, seed: u64) -> Result<Cut> {
 /// The disk that the cut leaves behind, booted; gives how many transactions had to be there.
 fn trial(machine: &MachineBuilder, recorded: &Recorded, cut: &Cut, disk: &Path) -> Result<usize> {
     recorded.recording.after(cut, &recorded.entries, disk)?;
-    let file = json!({"driver": "file", "node-name": "state", "filename": disk});
-    let vm = with_disk(machine, &file.to_string()).start()?;
+    let vm = with_disk(machine, disk).start()?;
     // Making the cluster takes a wait of its own.
     vm.wait_service("redis", "up")?;
     let boot = vm.wait_boot()?;
@@ -204,9 +201,10 @@ fn trial(machine: &MachineBuilder, recorded: &Recorded, cut: &Cut, disk: &Path) 
         ensure!(!complains, "a boot after a power cut says {event}");
     }
     let said: Value = serde_json::from_str(&vm.orlop(&["ps", "--json"])?)?;
+    let notices = &said["notices"];
     ensure!(
-        said["notices"] == json!([]),
-        "something stands against the machine: {said}"
+        *notices == json!([]),
+        "something stands against the machine: {notices}"
     );
     vm.wait_address_after(0)?;
     let must = |acknowledged: &[u64]| acknowledged.iter().filter(|p| **p <= cut.position).count();

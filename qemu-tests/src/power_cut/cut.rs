@@ -32,18 +32,23 @@ pub enum Fate {
     Torn(Vec<bool>),
 }
 
-/// Throws a cut at a flush that ends at one of these positions of the log.
+/// Throws a request, and gives a cut after it, at a flush that ends at one of these positions of the log:
+/// the last one that was done by then. So a flush is the likelier the more was written after it.
 ///
 /// # Errors
 /// When there is none.
 pub fn throw(entries: &[Entry], within: &Range<u64>, dice: &mut Dice) -> Result<Cut> {
-    let flushes: Vec<(usize, &Entry)> = entries
-        .iter()
-        .enumerate()
-        .filter(|(_, entry)| entry.flush && within.contains(&entry.end))
-        .collect();
-    let flush = flushes.get(dice.below(flushes.len()));
-    let &(flush, last) = flush.with_context(|| format!("no flush in {within:?} of the log"))?;
+    let mut last = None;
+    let mut flushes = Vec::new();
+    for (number, entry) in entries.iter().enumerate() {
+        if entry.flush {
+            last = Some((number, entry.end)).filter(|(_, end)| within.contains(end));
+        }
+        flushes.extend(last);
+    }
+    let thrown = flushes.get(dice.below(flushes.len()));
+    let &(flush, position) =
+        thrown.with_context(|| format!("no flush in {within:?} of the log"))?;
     // Of few cuts some shall lose nearly all, and some nearly nothing.
     let luck = dice.below(5);
     let mut later = BTreeMap::new();
@@ -64,7 +69,7 @@ pub fn throw(entries: &[Entry], within: &Range<u64>, dice: &mut Dice) -> Result<
     }
     Ok(Cut {
         flush,
-        position: last.end,
+        position,
         later,
     })
 }
@@ -159,6 +164,14 @@ mod tests {
                 .is_empty()
         };
         assert!((0..50).any(lost) && !(0..50).all(lost));
+    }
+
+    #[test]
+    fn a_flush_with_much_after_it_is_likelier() {
+        let mut log = log();
+        log.extend(vec![entry(Change::Written(0), false, false, 8); 90]);
+        let thrown = |seed| throw(&log, &(0..100), &mut Dice::new(seed)).unwrap();
+        assert!((0..100).filter(|seed| thrown(*seed).flush == 5).count() > 80);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use serde_json::json;
 
 use super::cut::Cut;
 use super::disk;
@@ -39,14 +38,24 @@ impl Recording {
         Ok(recording)
     }
 
-    /// QEMU's block node `node`, which leads to `disk` and records; it is the value of `-blockdev`.
+    /// The arguments of `orlop run` that have QEMU's drive `state` (of a machine's folder) or `disk` (of
+    /// a raw disk image) written down. The drive is that of the disk that [`begin`](Self::begin) took.
     #[must_use]
-    pub fn blockdev(&self, node: &str, disk: &Path) -> String {
-        // The log tells what was flushed; nobody pulls the workstation's plug.
-        let cache = json!({"no-flush": true});
-        let file = json!({"driver": "file", "filename": disk, "discard": "unmap", "cache": cache});
-        let log = json!({"driver": "file", "filename": self.log, "cache": cache});
-        json!({"driver": "blklogwrites", "node-name": node, "file": file, "log": log}).to_string()
+    pub fn arguments(&self, drive: &str) -> Vec<String> {
+        let log = self.log.display().to_string();
+        let set = [
+            ("format", "blklogwrites"),
+            ("log.driver", "file"),
+            ("log.filename", &log),
+            // Nobody pulls the workstation's plug.
+            ("log.cache.no-flush", "on"),
+            ("file.cache.no-flush", "on"),
+        ];
+        let set = set.map(|(key, value)| ["-set".into(), format!("drive.{drive}.{key}={value}")]);
+        // The log of zeros that are not written out has had errors; without, the guest writes them.
+        let zeros = ["-global".into(), "virtio-blk-pci.write-zeroes=off".into()];
+        let words = set.into_iter().flatten().chain(zeros);
+        words.map(|word| format!("--qemu-arg={word}")).collect()
     }
 
     /// How long the log is: what the machine has been told to be done is before this.
