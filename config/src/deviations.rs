@@ -28,7 +28,7 @@ const GENERAL: &[(&str, &str, &str)] = &[
     (
         "`$`",
         "`${VAR}` is replaced, `$$` is a dollar sign",
-        "an ordinary character; nothing is replaced",
+        "an ordinary character; nothing is replaced, and `orlop check` warns of `${VAR}` in `environment`",
     ),
     (
         "low ports and ping",

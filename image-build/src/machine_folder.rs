@@ -214,6 +214,14 @@ mod tests {
         folder
     }
 
+    fn said(checked: &Checked) -> Vec<String> {
+        checked
+            .diagnostics
+            .iter()
+            .map(ToString::to_string)
+            .collect()
+    }
+
     #[test]
     fn unreadable_manifests_are_diagnostics_of_their_services() {
         let folder = machine(&[
@@ -225,13 +233,8 @@ mod tests {
             ("services/none/readme", b""),
         ]);
         let checked = MachineFolder::load(folder.path()).unwrap().check();
-        let said: Vec<String> = checked
-            .diagnostics
-            .iter()
-            .map(ToString::to_string)
-            .collect();
         assert_eq!(
-            said,
+            said(&checked),
             [
                 "services/bad/service.toml:2:3: a character here is not UTF-8; write the file in UTF-8",
                 "services/none/service.toml:1:1: the file is missing; write one, or remove the folder",
@@ -256,13 +259,8 @@ mod tests {
         link("html", "services/web/linked");
         link("/nowhere", "services/app/dangling");
         let checked = MachineFolder::load(folder.path()).unwrap().check();
-        let said: Vec<String> = checked
-            .diagnostics
-            .iter()
-            .map(ToString::to_string)
-            .collect();
         assert_eq!(
-            said,
+            said(&checked),
             [
                 "services/app/service.toml:4:1: build.files.\"./bin/app\": \"services/app/bin/app\" does not exist; put the file or folder there, or remove it here",
                 "services/web/service.toml:3:12: volumes[0]: \"services/web/none\" does not exist; put the file or folder there, or remove it here",
