@@ -270,6 +270,27 @@ fn keys_of_the_machine_hold_what_counts() {
 }
 
 #[test]
+fn variables_that_the_machine_sets_are_shown_with_their_origin() {
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMnmmMJwMBmTLLZBsXAQTVCCyRPSzRmgJmeBcATgV3bL you@laptop";
+    let text = "image = \"nginx\"\ncommand = [\"/x\"]\nscale = 2\ncontrol = [\"access.ssh\"]\n";
+    let mut sources = sources(text);
+    let system = format!("[access]\nssh_keys = [\"{key}\"]\n");
+    sources.system = Some(file("system.toml", &system));
+    let all = effective(&sources, &check(&sources));
+    let web = all.iter().find(|one| one.service.as_deref() == Some("web"));
+    let web = web.unwrap();
+    let place = ValueSource::OtherKey {
+        key: "access.ssh_keys".to_owned(),
+        file: "system.toml".to_owned(),
+        line: 2,
+    };
+    let keys = shown(web, "environment.SSH_AUTHORIZED_KEYS");
+    assert_eq!(keys, Some((format!("\"{key}\""), place)));
+    let number = shown(web, "environment.ORLOP_REPLICA").map(|of| of.0);
+    assert_eq!(number.as_deref(), Some("the instance's number"));
+}
+
+#[test]
 fn a_services_defaults_ask_for_no_other_service() {
     let reads = |others: usize| {
         let mut sources = sources("image = \"nginx\"\ncommand = [\"/x\"]\n");
