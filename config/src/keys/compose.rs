@@ -85,6 +85,18 @@ pub(super) const OTHERS: &[Row] = &[
         "this file is one service; write its keys at the top, without [service]",
     ),
     refused(
+        "enabled",
+        "every service is started at the boot; remove it, or write profiles = [\"manual\"] for one that waits for `orlop start`",
+    ),
+    refused(
+        "autostart",
+        "every service is started at the boot; remove it, or write profiles = [\"manual\"] for one that waits for `orlop start`",
+    ),
+    refused(
+        "pre_start",
+        "nothing runs before the program; remove it, and do it in a script that command runs",
+    ),
+    refused(
         "name",
         "a service is called as its folder is; remove it, or rename the folder",
     ),

@@ -70,6 +70,18 @@ pub(super) const SYSTEM: Table = table!(&[
         "services",
         "services are not written here; write each into a file of its own, services/<name>/service.toml",
     ),
+    refused(
+        "memory",
+        "the machine's memory is given when it is run; remove it, and use `orlop run --memory 2G`",
+    ),
+    refused(
+        "ssh",
+        "ssh is a service; remove it, and use `orlop add ssh`, which takes the keys of [access] ssh_keys",
+    ),
+    refused(
+        "timezone",
+        "the machine's clock is in UTC; remove it, and write TZ into the environment of a service and tzdata into its build",
+    ),
     refused("version", "nothing reads a version here; remove it"),
     refused(
         "name",

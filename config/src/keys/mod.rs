@@ -300,7 +300,8 @@ impl Section {
         let names: Vec<&str> = supported(self).map(|key| key.name).collect();
         match names.len() {
             0 => "remove it: the section's name alone is enough".to_owned(),
-            1..=12 => format!("write one of {}", names.join(", ")),
+            1 => format!("write {}", names.concat()),
+            2..=12 => format!("write one of {}", names.join(", ")),
             _ => "remove it, or look for the right one in docs/manifests.md".to_owned(),
         }
     }

@@ -123,6 +123,10 @@ impl<'t> Fields<'t> {
 fn filled(advice: &str, value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => advice.replace("\"name\"", &quoted(text)),
+        DeValue::Array(list) => match list.iter().find_map(|entry| entry.get_ref().as_str()) {
+            Some(first) => advice.replace("\"name\"", &quoted(first)),
+            None => advice.to_owned(),
+        },
         DeValue::Table(table) => match table.keys().next() {
             Some(name) => advice.replace("<name>", &shown(name.get_ref())),
             None => advice.to_owned(),
@@ -131,8 +135,24 @@ fn filled(advice: &str, value: &DeValue<'_>) -> String {
     }
 }
 
-/// A table at a name of the person's own, where such tables stand one level deeper or in another file.
+/// A key or table that belongs one level deeper or into another file.
 fn meant_as_a_section(section: Section, name: &str, value: &DeValue<'_>) -> Option<String> {
+    match section {
+        Section::System if Section::Service.key(name).is_some() => {
+            return Some(
+                "is a service's key; write it into services/<name>/service.toml".to_owned(),
+            );
+        }
+        Section::Network if nearest_key(section, name).is_none() => {
+            if let Some(key) = nearest_key(Section::Link, name) {
+                return Some(format!(
+                    "is a link's; write {} below [network.links.eth0]",
+                    key.name
+                ));
+            }
+        }
+        _ => {}
+    }
     let table = value.as_table()?;
     let has_keys_of = |of: Section| {
         let mut names = table.keys().map(|name| name.get_ref());

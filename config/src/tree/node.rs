@@ -146,6 +146,15 @@ impl<'t> Node<'t> {
             );
             return None;
         }
+        let truth = match self.value.as_str() {
+            Some("yes" | "on") => Some(true),
+            Some("no" | "off") => Some(false),
+            _ => None,
+        };
+        if let Some(truth) = truth {
+            self.error(findings, format!("must be true or false; write {truth}"));
+            return None;
+        }
         let value = self.value.as_bool();
         if value.is_none() {
             self.wrong_type(findings, "true or false");
@@ -156,6 +165,17 @@ impl<'t> Node<'t> {
     /// A whole number within 64 bits.
     pub(crate) fn integer(&self, findings: &mut Findings<'_>) -> Option<i64> {
         let Some(number) = self.value.as_integer() else {
+            if let Some(number) = self
+                .value
+                .as_str()
+                .and_then(|text| text.parse::<i64>().ok())
+            {
+                self.error(
+                    findings,
+                    format!("must be a number without quotes; write {number}"),
+                );
+                return None;
+            }
             self.wrong_type(findings, "a whole number");
             return None;
         };

@@ -40,6 +40,14 @@ pub(super) fn access(node: &Node<'_>, access: &mut Access, findings: &mut Findin
 }
 
 fn console(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<ConsoleAccess> {
+    if let Some(is) = node.value.as_bool() {
+        let word = if is { "shell" } else { "off" };
+        node.error(
+            findings,
+            format!("must be text in quotes; write console = \"{word}\""),
+        );
+        return None;
+    }
     match node.string(findings)? {
         "shell" => Some(ConsoleAccess::Shell),
         "off" => Some(ConsoleAccess::Off),

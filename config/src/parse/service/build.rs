@@ -70,6 +70,20 @@ fn packages(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<Vec<String>>
 
 fn files_of(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeMap<PathBuf, PathBuf>> {
     let mut files = BTreeMap::new();
+    let mut list = node
+        .value
+        .as_array()
+        .into_iter()
+        .flat_map(|list| list.iter());
+    let pair = list.find_map(|entry| entry.get_ref().as_str()?.split_once(':'));
+    if let Some((source, target)) = pair {
+        let (source, target) = (quoted(source), quoted(target));
+        node.error(
+            findings,
+            format!("must be a table; write files = {{ {source} = {target} }}"),
+        );
+        return None;
+    }
     for (source, place, target) in node.named(findings)? {
         let target = path_at(&target, findings);
         match folder_relative(source) {

@@ -38,6 +38,13 @@ fn from_list(node: &Node<'_>, findings: &mut Findings<'_>) -> Found {
         let Some(text) = entry.string(findings) else {
             continue;
         };
+        if let Some((name, condition)) = text.split_once(':') {
+            let name = shown(name);
+            let condition = CONDITIONS.iter().find(|word| word.ends_with(condition));
+            let condition = condition.copied().unwrap_or("service_started");
+            entry.error(findings, format!("a list has names only; write depends_on = {{ {name} = {{ condition = \"{condition}\" }} }}"));
+            continue;
+        }
         let Some(name) = service_name(text, &entry.place, findings) else {
             continue;
         };

@@ -66,6 +66,13 @@ pub(crate) fn pairs(
                 {
                     continue;
                 }
+                if node.key.name != "environment"
+                    && let Some(whole) = dotted(name, value.value)
+                {
+                    let message = format!("a name with a dot needs quotes; write {whole}");
+                    findings.error(&place, message);
+                    continue;
+                }
                 if let DeValue::Boolean(is) = value.value {
                     let name = shown(name);
                     let instead = match truth {
@@ -85,6 +92,23 @@ pub(crate) fn pairs(
         _ => node.wrong_type(findings, "a table, or a list of \"KEY=value\""),
     }
     pairs
+}
+
+/// The entry that a name with dots was meant to be, of which TOML makes tables.
+fn dotted(name: &str, value: &DeValue<'_>) -> Option<String> {
+    let (mut whole, mut value) = (name.to_owned(), value);
+    while let DeValue::Table(table) = value {
+        let (part, below) = table.iter().next()?;
+        whole = whole + "." + part.get_ref();
+        value = below.get_ref();
+    }
+    let value = match value {
+        DeValue::String(text) => quoted(text),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Boolean(is) => format!("\"{is}\""),
+        _ => return None,
+    };
+    (whole != name).then(|| format!("{} = {value}", quoted(&whole)))
 }
 
 /// Whether a key of the service's own stands below `[environment]`, where TOML makes it a variable. In

@@ -5,14 +5,20 @@ use crate::{ImageName, ServiceName};
 
 /// Docker's names of well-known images whose Debian package is called otherwise.
 const PACKAGES: &[(&str, &str)] = &[
+    ("alpine", "busybox-static"),
+    ("busybox", "busybox-static"),
+    ("debian", "dash"),
     ("httpd", "apache2"),
     ("mariadb", "mariadb-server"),
     ("mysql", "mariadb-server"),
     ("nginx", "nginx-light"),
     ("node", "nodejs"),
+    ("php", "php-cli"),
     ("postgres", "postgresql"),
     ("python", "python3"),
+    ("rabbitmq", "rabbitmq-server"),
     ("redis", "redis-server"),
+    ("ubuntu", "dash"),
 ];
 
 /// The image that the service runs, and where it says so.

@@ -116,6 +116,15 @@ pub(super) fn groups(
 
 pub(super) fn working_dir(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<PathBuf> {
     let text = node.string(findings)?;
+    if !text.starts_with(['/', '~', '$', '.']) && !text.is_empty() {
+        let whole = quoted(&format!("/{text}"));
+        let text = quoted(text);
+        node.error(
+            findings,
+            format!("{text} does not begin at /; write working_dir = {whole}"),
+        );
+        return None;
+    }
     node.parsed(findings, text, absolute(text))
 }
 

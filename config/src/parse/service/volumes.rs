@@ -81,9 +81,9 @@ fn mount(text: &str) -> Result<VolumeMount, String> {
         (Some(source), Some(target), options, None) => (source, target, options),
         (Some(path), None, ..) => {
             return Err(format!(
-                "{} has no name to keep it by; write \"data:{}\" with [volumes.data] in system.toml",
+                "{} has no name to keep it by; write \"data:/{}\" with [volumes.data] in system.toml",
                 quoted(text),
-                shown(path)
+                shown(path.trim_start_matches('/'))
             ));
         }
         _ => {
@@ -122,6 +122,12 @@ fn mount(text: &str) -> Result<VolumeMount, String> {
 }
 
 fn parse_source(source: &str, target: &str) -> Result<VolumeSource, String> {
+    if source.ends_with("/docker.sock") {
+        return Err(format!(
+            "{} is Docker's, which does not run here; remove it, or write control = [\"services.list\"] for Orlop's own control socket",
+            quoted(source)
+        ));
+    }
     if source.starts_with('/') || source.starts_with('~') {
         let guess = Path::new(source)
             .file_name()
