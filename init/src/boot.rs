@@ -50,7 +50,8 @@ pub async fn boot() -> ! {
     let mount = storage::run(&reaper, devices, &notices);
     let storage = stage(&report, Stage::Storage, mount).await;
     let root = Path::new(NEW_ROOT);
-    stage(&report, Stage::SwitchRoot, async { switch_root::run(root) }).await;
+    let switch = async { notices.explain(switch_root::run(root)).await };
+    stage(&report, Stage::SwitchRoot, switch).await;
 
     let config_root = Path::new(load_config::CONFIG_ROOT);
     let images = Path::new(load_config::IMAGES_ROOT);

@@ -3,12 +3,18 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use orlop_config::ServiceName;
 use serde_json::json;
+use tokio::time::sleep;
 
 use crate::logs::{LogBroker, LogMessage};
 use crate::report::Report;
+use crate::stage::Fatal;
+
+/// How long those who listen to the kernel get to hear it.
+const HEARD: Duration = Duration::from_millis(50);
 
 /// The one list, shared by handle on PID 1's single thread; from the first stage on.
 #[derive(Debug, Clone)]
@@ -58,6 +64,22 @@ impl Notices {
         let standing = self.0.borrow();
         let sentences = standing.list.iter().map(|(_, sentence)| sentence.clone());
         sentences.collect()
+    }
+
+    /// What a stage came to; one that failed says too what stands against the machine, which may be
+    /// why: what the kernel has told of is heard first.
+    ///
+    /// # Errors
+    /// The stage's own.
+    pub async fn explain<T>(&self, mut how: Result<T, Fatal>) -> Result<T, Fatal> {
+        if let Err(Fatal(reason)) = &mut how {
+            sleep(HEARD).await;
+            for sentence in self.list() {
+                reason.push_str("; ");
+                reason.push_str(&sentence);
+            }
+        }
+        how
     }
 
     /// From now on also in the records of the log service, under its own name; what stands already

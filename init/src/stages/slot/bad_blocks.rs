@@ -14,28 +14,29 @@ use crate::machine::Notices;
 const VARIABLE: &str = "DM_VERITY_ERR_BLOCK_NR";
 /// So many are named.
 const NAMED: usize = 3;
-/// The kernel tells no more, `DM_VERITY_MAX_CORRUPTED_ERRS`.
-const MOST: usize = 100;
+/// The kernel tells no more, `DM_VERITY_MAX_CORRUPTED_ERRS`: a block counts at each read.
+const MOST: u32 = 100;
 
 /// Listens for as long as PID 1 lives, and lets the notice of the slot say which blocks are bad.
 pub(super) async fn listen(uevents: AsyncFd<OwnedFd>, slot: Slot, notices: Notices) {
     let mut bad = Vec::new();
+    let mut told = 0_u32;
     while let Ok(mut ready) = uevents.readable().await {
         let received = ready.try_io(|socket| next(socket.get_ref()));
         let Ok(Ok(Some(block))) = received else {
             continue;
         };
-        if bad.len() < MOST && !bad.contains(&block) {
+        told = told.saturating_add(1);
+        let is_new = !bad.contains(&block);
+        if is_new {
             bad.push(block);
+        }
+        if is_new || told == MOST {
             let key = match slot.letter {
                 Letter::A => "slot-a",
                 Letter::B => "slot-b",
             };
-            let which = described(&bad);
-            notices.add(
-                key,
-                format!("{slot}: {which}, whoever reads there gets EIO; {REMEDY}"),
-            );
+            notices.add(key, sentence(&slot, &bad, told));
         }
     }
 }
@@ -59,6 +60,15 @@ fn next(uevents: &OwnedFd) -> io::Result<Option<u64>> {
 
 fn parse(value: &str) -> Option<u64> {
     value.split_once(',')?.1.parse().ok()
+}
+
+fn sentence(slot: &Slot, bad: &[u64], told: u32) -> String {
+    let which = described(bad);
+    let silent = match told < MOST {
+        true => "",
+        false => " (the kernel names no further one)",
+    };
+    format!("{slot}: {which}, whoever reads there gets EIO{silent}; {REMEDY}")
 }
 
 /// `block 7 does not match its hash`; of several the first and how many more.
@@ -90,6 +100,21 @@ mod tests {
         for strange in ["", "0", "0,", "0,x", "0,18446744073709551616"] {
             assert_eq!(parse(strange), None, "{strange}");
         }
+    }
+
+    #[test]
+    fn the_notice_names_slot_block_and_remedy_and_when_the_kernel_falls_silent() {
+        let slot = Slot {
+            letter: Letter::B,
+            partition: "nvme0n1p3".to_owned(),
+            disk: "nvme0n1".to_owned(),
+        };
+        let begin =
+            "slot B (nvme0n1p3): block 7 does not match its hash, whoever reads there gets EIO";
+        let remedy = "; flash the disk again with `orlop flash`";
+        assert_eq!(sentence(&slot, &[7], 99), format!("{begin}{remedy}"));
+        let silent = format!("{begin} (the kernel names no further one){remedy}");
+        assert_eq!(sentence(&slot, &[7], 100), silent);
     }
 
     #[test]

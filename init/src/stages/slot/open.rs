@@ -69,6 +69,8 @@ fn create(partition: &Path, root: &RootHash) -> Result<(), Errno> {
 fn cause(error: &str) -> String {
     match Path::new("/sys/module/dm_verity").exists() {
         true => error.to_owned(),
-        false => format!("{error}, the kernel's module dm_verity is not loaded"),
+        false => {
+            format!("{error}, the kernel's module dm_verity is not loaded: build the image again")
+        }
     }
 }
