@@ -10,6 +10,7 @@
 //! ```
 //! Only the supervisor changes the state of a service; only the loop calls the supervisor.
 
+mod asked;
 mod boot_times;
 mod effects;
 mod ground;
@@ -53,10 +54,10 @@ use crate::shutdown;
 use crate::stage::{Stage, chain};
 use crate::stages::identity::Identity;
 use crate::stages::storage::Storage;
+use asked::Requests;
 use journaled::Journaled;
 pub use notices::Notices;
 use orlop_config::compact::gather;
-use requests::Requests;
 pub(crate) use requests::bind;
 use slew_limit::SlewLimit;
 

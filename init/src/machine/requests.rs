@@ -1,7 +1,7 @@
 //! Control calls: what goes to the supervisor, what PID 1 knows itself, what goes on to `log`.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
@@ -13,10 +13,11 @@ use orlop_control::server::{Access, Call, HandOver, Incoming, Reply, Responder, 
 use orlop_control::{
     ControlError, ExecRequest, Lease, LinkAddress, Listing, LogsCall, MachineInfo, ServiceInfo,
 };
-use orlop_supervisor::{Event, Request, RequestError, ServiceState, Shutdown};
+use orlop_supervisor::{Event, Request, ServiceState, Shutdown};
 use tokio::net::UnixListener;
 
 use super::Machine;
+use super::asked::{Asked, Held};
 use super::network_stage::keep_resolv_conf;
 use super::service_info::{broken_info, service_info};
 use super::time_adjust;
@@ -28,97 +29,11 @@ use crate::running::{Shared, Unit, exec};
 use crate::stage::chain;
 use orlop_config::compact::sort_by;
 
-/// Requests that the supervisor has not answered yet.
-#[derive(Debug, Default)]
-pub(crate) struct Requests {
-    next: u64,
-    /// How many further processes were asked for.
-    execs: u64,
-    open: HashMap<u64, (ServiceName, Rc<Asked>)>,
-    held: Vec<Held>,
-}
-
-/// One call, which the supervisor answers once for each service that is meant.
-#[derive(Debug)]
-struct Asked {
-    reply: RefCell<Option<Responder>>,
-    left: Cell<usize>,
-    failed: RefCell<Option<ControlError>>,
-}
-
-/// A stop that waits for those of the same call that depend on the service.
-#[derive(Debug)]
-struct Held {
-    service: ServiceName,
-    id: u64,
-    /// Requests that are answered first.
-    after: Vec<u64>,
-}
-
-impl Requests {
-    fn open(&mut self, service: &ServiceName, asked: &Rc<Asked>) -> u64 {
-        self.next += 1;
-        let entry = (service.clone(), asked.clone());
-        self.open.insert(self.next, entry);
-        self.next
-    }
-
-    /// How many there were.
-    pub(super) fn count(&self) -> u64 {
-        self.next
-    }
-
-    /// When all of a call are answered, the first failure is its answer; success is one of all. Gives
-    /// the stops that need not wait any more.
-    pub(crate) fn answer(
-        &mut self,
-        id: u64,
-        result: Result<(), RequestError>,
-    ) -> Vec<(ServiceName, u64)> {
-        let Some((name, asked)) = self.open.remove(&id) else {
-            return Vec::new();
-        };
-        if let Err(error) = result {
-            let mut failed = asked.failed.borrow_mut();
-            failed.get_or_insert_with(|| refusal(name.as_str(), error));
-        }
-        asked.left.set(asked.left.get().saturating_sub(1));
-        if asked.left.get() == 0
-            && let Some(reply) = asked.reply.take()
-        {
-            reply.answer(asked.failed.take().map_or(Ok(Reply::Done {}), Err));
-        }
-        let mut free = Vec::new();
-        self.held.retain_mut(|held| {
-            held.after.retain(|first| *first != id);
-            let waits = !held.after.is_empty();
-            if !waits {
-                free.push((held.service.clone(), held.id));
-            }
-            waits
-        });
-        free
-    }
-}
-
 /// Whether one service is stopped before another when both are: it depends on it, or comes after it.
 fn goes_first(service: &Service, on: &Service) -> bool {
     service.depends_on.contains_key(&on.name)
         || service.supervision.after.contains(&on.name)
         || on.supervision.before.contains(&service.name)
-}
-
-fn refusal(name: &str, error: RequestError) -> ControlError {
-    let name = name.to_owned();
-    match error {
-        RequestError::NoSuchService { name, nearest } => ControlError::NoSuchService {
-            name,
-            nearest: nearest.map(|name| name.to_string()),
-        },
-        RequestError::ShuttingDown => ControlError::ShuttingDown {},
-        RequestError::NotRunning => ControlError::NotRunning { name },
-        RequestError::Failed(reason) => ControlError::Failed { name, reason },
-    }
 }
 
 /// Listens for PID 1's own kin: root of the machine.
@@ -407,42 +322,5 @@ impl Machine {
                 }),
             });
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn name(text: &str) -> ServiceName {
-        ServiceName::new(text).unwrap()
-    }
-
-    #[test]
-    fn a_held_stop_is_free_once_all_before_it_are_answered() {
-        let mut requests = Requests::default();
-        let asked = Rc::new(Asked {
-            reply: RefCell::new(None),
-            left: Cell::new(3),
-            failed: RefCell::new(None),
-        });
-        let [web, app, db] = ["web", "app", "db"].map(|text| requests.open(&name(text), &asked));
-        requests.held.push(Held {
-            service: name("db"),
-            id: db,
-            after: vec![web, app],
-        });
-        assert_eq!(requests.answer(web, Ok(())), []);
-        // A stop that fails frees it as well: who is stuck is not waited for.
-        let stuck = RequestError::Failed("survives".to_owned());
-        assert_eq!(requests.answer(app, Err(stuck)), [(name("db"), db)]);
-        assert_eq!(requests.answer(app, Ok(())), [], "once");
-        assert_eq!(requests.answer(db, Ok(())), []);
-        let failed = asked.failed.take();
-        assert!(
-            matches!(&failed, Some(ControlError::Failed { name, .. }) if name == "app"),
-            "{failed:?}"
-        );
-        assert!(requests.open.is_empty() && requests.held.is_empty());
     }
 }
