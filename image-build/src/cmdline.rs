@@ -12,6 +12,19 @@ pub(crate) fn cmdline(own: &str) -> String {
     }
 }
 
+/// What a kernel on a disk is started with, instead of `cmdline`: it finds its system by the hash of
+/// it, believes the backup of a torn partition table, and where nobody named a console and there is
+/// no serial line, the screen is one.
+#[must_use]
+pub(crate) fn on_disk(cmdline: &str, root_hash: &[u8; 32]) -> String {
+    let screen = match console(cmdline) {
+        Some("ttyS0") => "console=tty0 ",
+        _ => "",
+    };
+    // In front: what stands behind `--` is not the kernel's.
+    format!("{screen}roothash={} gpt {cmdline}", hex::encode(root_hash))
+}
+
 /// Whether `/dev/console` leads to a virtio port.
 #[must_use]
 pub(crate) fn is_on_virtio(cmdline: &str) -> bool {
@@ -37,6 +50,19 @@ mod tests {
         assert_eq!(cmdline(""), "console=ttyS0 quiet panic=-1");
         assert_eq!(cmdline("a=b"), "console=ttyS0 quiet panic=-1 a=b");
         assert_eq!(cmdline("console=hvc0"), "quiet panic=-1 console=hvc0");
+    }
+
+    #[test]
+    fn on_a_disk_the_screen_is_a_console_unless_another_is_named() {
+        let hash = "ab".repeat(32);
+        assert_eq!(
+            on_disk("console=ttyS0 quiet -- x", &[0xab; 32]),
+            format!("console=tty0 roothash={hash} gpt console=ttyS0 quiet -- x")
+        );
+        assert_eq!(
+            on_disk("quiet console=hvc0", &[0xab; 32]),
+            format!("roothash={hash} gpt quiet console=hvc0")
+        );
     }
 
     #[test]

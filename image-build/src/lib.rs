@@ -53,6 +53,7 @@ pub use build_info::{BuildInfo, ForwardedPort};
 pub use catalogue::{CatalogueService, catalogue};
 pub use check::check;
 pub use config::{ConfigOptions, config};
+pub use disk::{DiskFormat, DiskReport};
 pub use editor::{SchemaOf, print_schema, with_schema_line, write_schemas};
 pub use exec::exec;
 pub use flash::{FlashOptions, flash};

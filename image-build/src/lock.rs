@@ -22,6 +22,9 @@ pub struct Lock {
     /// `kernel`, and one for each image, by name.
     #[serde(default)]
     kernel: Option<Pins>,
+    /// Only once a disk was built.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disk: Option<Pins>,
     #[serde(default)]
     image: BTreeMap<String, Pins>,
 }
@@ -55,6 +58,8 @@ pub struct Pin {
 pub enum Owner<'a> {
     /// The kernel's and the initramfs's.
     Kernel,
+    /// The boot loaders' of disks.
+    Disk,
     /// An image's.
     Image(&'a str),
 }
@@ -64,6 +69,7 @@ impl Default for Lock {
         Self {
             version: VERSION,
             kernel: None,
+            disk: None,
             image: BTreeMap::new(),
         }
     }
@@ -130,11 +136,21 @@ impl Lock {
         Ok(format!("{HEAD}{body}"))
     }
 
+    /// Without what only disks are made of.
+    #[must_use]
+    pub fn without_disk(&self) -> Self {
+        Self {
+            disk: None,
+            ..self.clone()
+        }
+    }
+
     /// The pins, if they are for this suite and these packages.
     #[must_use]
     pub fn pins(&self, owner: Owner<'_>, suite: &str, requested: &[String]) -> Option<&Pins> {
         let pins = match owner {
             Owner::Kernel => self.kernel.as_ref(),
+            Owner::Disk => self.disk.as_ref(),
             Owner::Image(name) => self.image.get(name),
         };
         pins.filter(|pins| pins.suite == suite && pins.requested == requested)
@@ -145,6 +161,7 @@ impl Lock {
         pins.package.sort();
         match owner {
             Owner::Kernel => self.kernel = Some(pins),
+            Owner::Disk => self.disk = Some(pins),
             Owner::Image(name) => {
                 self.image.insert(name.to_owned(), pins);
             }
@@ -198,6 +215,16 @@ mod tests {
         assert!(lock.pins(Owner::Image("nginx"), "trixie", &asked).is_none());
         assert!(lock.pins(Owner::Image("nginx"), "bookworm", &[]).is_none());
         assert!(lock.pins(Owner::Image("web"), "bookworm", &asked).is_none());
+    }
+
+    #[test]
+    fn a_disks_pins_are_apart_from_the_machines() {
+        let mut lock = sample();
+        let pins = lock.kernel.clone().unwrap();
+        lock.set(Owner::Disk, pins);
+        assert!(lock.to_text().unwrap().contains("[disk]\n"));
+        assert_eq!(lock.without_disk(), sample());
+        assert!(!sample().to_text().unwrap().contains("disk"));
     }
 
     #[test]

@@ -12,8 +12,8 @@ use orlop_control::client::Client;
 use orlop_control::verbs::{self, Screen};
 use orlop_image_build::run::{RunOptions, place, run};
 use orlop_image_build::{
-    AddOptions, AuditOptions, BuildOptions, ConfigOptions, FlashOptions, SchemaOf, add, audit,
-    build, check, config, exec, flash, new, other_words, print_schema,
+    AddOptions, AuditOptions, BuildOptions, ConfigOptions, DiskFormat, FlashOptions, SchemaOf, add,
+    audit, build, check, config, exec, flash, new, other_words, print_schema,
 };
 
 /// Machines whose services are containers: write, check, build and run them
@@ -52,7 +52,7 @@ enum Command {
         #[arg(default_value = "service")]
         file: SchemaOf,
     },
-    /// Make the kernel, the initramfs and the system image in DIR/build
+    /// Make the kernel, the initramfs and the system image in DIR/build, and disks of them
     Build(BuildArguments),
     /// Boot a machine in QEMU, its console in the terminal
     Run(Box<RunOptions>),
@@ -80,6 +80,12 @@ struct BuildArguments {
     /// The system inside the initramfs too, for a machine without a disk
     #[arg(long)]
     initramfs_system: bool,
+    /// Disks to make of it beside the files that `orlop run` boots
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    format: Vec<DiskFormat>,
+    /// Compress the disks (raw by zstd)
+    #[arg(long, requires = "format")]
+    compress: bool,
     /// Say nothing but warnings and errors
     #[arg(long, short)]
     quiet: bool,
@@ -114,6 +120,8 @@ fn perform(orlop: Orlop) -> Result<u8> {
                 keep_going: arguments.keep_going,
                 runtime: arguments.runtime,
                 initramfs_system: arguments.initramfs_system,
+                formats: arguments.format,
+                compress: arguments.compress,
                 quiet: arguments.quiet,
                 ..BuildOptions::default()
             };

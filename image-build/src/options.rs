@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::BuildInfo;
+use crate::disk::DiskFormat;
 
 /// What `orlop build` is asked for beside the machine's folder.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +18,10 @@ pub struct BuildOptions {
     pub runtime: Option<PathBuf>,
     /// Carry `system.erofs` inside the initramfs as well, for machines without a disk.
     pub initramfs_system: bool,
+    /// Which disks to make of it.
+    pub formats: Vec<DiskFormat>,
+    /// Compress them.
+    pub compress: bool,
     /// The cache folder; else `$XDG_CACHE_HOME/orlop`, else `~/.cache/orlop`.
     pub cache: Option<PathBuf>,
     /// No progress and no lines on stderr but warnings.
@@ -32,6 +37,8 @@ pub struct Built {
     pub initramfs: PathBuf,
     /// The system image. Made also when the initramfs carries it.
     pub system: PathBuf,
+    /// The disks that were asked for.
+    pub disks: Vec<PathBuf>,
     /// The content of `build.json`.
     pub info: BuildInfo,
     /// Whether every output was there already and good.

@@ -20,7 +20,8 @@ pub(super) struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    /// SHA-256 over the inputs and the lock: equal digests, equal outputs.
+    /// SHA-256 over the inputs and the lock, but for what only disks are made of: equal digests, equal
+    /// outputs.
     pub(super) fn digest(&self, lock: &Lock) -> Result<String> {
         let mut hasher = Sha256::new();
         let mut add = |bytes: &[u8]| {
@@ -53,7 +54,7 @@ impl Inputs<'_> {
                 }
             }
         }
-        add(lock.to_text()?.as_bytes());
+        add(lock.without_disk().to_text()?.as_bytes());
         Ok(hex::encode(hasher.finalize()))
     }
 }

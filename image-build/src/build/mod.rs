@@ -1,5 +1,6 @@
 //! `orlop build`: from a machine's folder to its kernel, initramfs and system image.
 
+mod disks;
 mod info;
 mod inputs;
 mod output;
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::boot_json::{self, BootJson};
 use crate::cache::CacheFolder;
+use crate::kernel::Kernel;
 use crate::lock::Lock;
 use crate::machine_folder::MachineFolder;
 use crate::packages::Packages;
@@ -25,13 +27,14 @@ use crate::{check, cmdline, erofs, initramfs, system};
 use inputs::Inputs;
 use output::Output;
 
-/// Builds the machine in `dir`. Nothing is done when every input is as it was.
+/// Builds the machine in `dir`, and the disks that `options` ask for. Nothing is done when every input is as it was.
 ///
 /// # Errors
 /// When a manifest has an error (unless `keep_going`), a package cannot be had, or an output
 /// cannot be written.
 pub fn build(dir: &Path, options: &BuildOptions) -> Result<Built> {
     let progress = Progress::new(options.quiet);
+    disks::check(&options.formats, options.compress)?;
     let folder = MachineFolder::load(dir)?;
     let checked = folder.check();
     let report = check::report(&checked);
@@ -64,19 +67,26 @@ pub fn build(dir: &Path, options: &BuildOptions) -> Result<Built> {
     };
     let output = Output::of(&folder.path);
     let _locked = output.lock()?;
-    if let Some(built) = output.if_up_to_date(&inputs.digest(&lock)?, &lock) {
-        progress.step(&format!("{} is up to date", output.folder.display()));
-        return Ok(built);
-    }
+    let up_to_date = output.if_up_to_date(&inputs.digest(&lock)?, &lock);
     let cache = match &options.cache {
         Some(folder) => CacheFolder::at(folder),
         None => CacheFolder::of_user()?,
     };
     let mut packages = Packages::new(cache, lock, options.update, progress);
-    let made = make(&inputs, &mut packages, &output, progress)?;
-    packages.lock().save(&lock_path)?;
-    let built = output.finish(made, inputs.digest(packages.lock())?)?;
-    progress.step(&summary(&built)?);
+    let mut built = match up_to_date {
+        Some(built) => {
+            progress.step(&format!("{} is up to date", output.folder.display()));
+            built
+        }
+        None => {
+            let made = make(&inputs, &mut packages, &output, progress)?;
+            packages.lock().save(&lock_path)?;
+            let built = output.finish(made, inputs.digest(packages.lock())?)?;
+            progress.step(&summary(&built)?);
+            built
+        }
+    };
+    disks::make(&inputs, &mut packages, &output, &mut built, progress)?;
     Ok(built)
 }
 
@@ -107,23 +117,7 @@ fn make(
     let (kernel, busybox) = parts::boot_parts(inputs, packages)?;
     let images = parts::images(inputs, packages, progress)?;
     let min_memory_mib = info::least_memory(inputs, &images);
-    let none: Vec<String> = Vec::new();
-    let batch = |at: usize| kernel.batches.get(at).unwrap_or(&none).as_slice();
-    let boot_json = BootJson {
-        kernel_release: &kernel.release,
-        epoch: kernel.epoch,
-        console: boot_json::console(machine.access.console),
-        state: machine.state.as_ref().map(ToString::to_string),
-        min_memory_mib,
-        modules: boot_json::Batches {
-            boot: batch(0),
-            disk: &kernel.disk,
-            machine: batch(1),
-            network: batch(2),
-            overlay: batch(3),
-        },
-    }
-    .to_text()?;
+    let boot_json = boot_json(inputs, &kernel, min_memory_mib)?;
     let tree = system::tree(system::Parts {
         system_toml: inputs.folder.system_toml(),
         services: &inputs.folder.services,
@@ -168,4 +162,26 @@ fn make(
         ports: info::ports(inputs.checked),
         inputs_sha256: String::new(),
     })
+}
+
+/// What PID 1 knows before it has read a manifest: the same text in every initramfs and in the system.
+fn boot_json(inputs: &Inputs<'_>, kernel: &Kernel, min_memory_mib: u64) -> Result<String> {
+    let machine = &inputs.checked.machine;
+    let none: Vec<String> = Vec::new();
+    let batch = |at: usize| kernel.batches.get(at).unwrap_or(&none).as_slice();
+    BootJson {
+        kernel_release: &kernel.release,
+        epoch: kernel.epoch,
+        console: boot_json::console(machine.access.console),
+        state: machine.state.as_ref().map(ToString::to_string),
+        min_memory_mib,
+        modules: boot_json::Batches {
+            boot: batch(0),
+            disk: &kernel.disk,
+            machine: batch(1),
+            network: batch(2),
+            overlay: batch(3),
+        },
+    }
+    .to_text()
 }

@@ -31,6 +31,7 @@ impl Output {
             vmlinuz: self.path("vmlinuz"),
             initramfs: self.path("initramfs"),
             system: self.path("system.erofs"),
+            disks: Vec::new(),
             info,
             up_to_date,
         }

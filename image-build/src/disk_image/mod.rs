@@ -3,7 +3,7 @@
 
 mod format;
 pub(crate) mod gpt;
-mod qemu_img;
+pub(crate) mod qemu_img;
 mod unpack;
 mod window;
 

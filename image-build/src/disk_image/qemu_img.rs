@@ -40,7 +40,11 @@ pub(crate) fn grow(image: &Path, format: Format, mib: u64) -> Result<()> {
     qemu_img(words.into_iter().chain(size), image)
 }
 
-fn qemu_img(words: impl Iterator<Item = OsString>, image: &Path) -> Result<()> {
+/// Runs it; `image` is what a failure is said of.
+///
+/// # Errors
+/// When it is missing, or with what it says.
+pub(crate) fn qemu_img(words: impl Iterator<Item = OsString>, image: &Path) -> Result<()> {
     let program = find_program("qemu-img")
         .context("qemu-img is missing; apt-get install --no-install-recommends qemu-utils")?;
     let output = Command::new(program)

@@ -245,6 +245,7 @@ fn built(
         vmlinuz: outputs.join("vmlinuz"),
         initramfs: outputs.join("initramfs"),
         system: outputs.join("system.erofs"),
+        disks: Vec::new(),
         info,
         up_to_date: true,
     })
