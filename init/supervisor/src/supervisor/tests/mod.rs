@@ -4,6 +4,7 @@ mod cost;
 mod dependencies;
 mod health;
 mod kinds;
+mod launches;
 mod lifetime;
 mod limits;
 mod needs;
@@ -11,6 +12,7 @@ mod oom;
 mod propagation;
 mod readiness;
 mod requests;
+mod restarts;
 mod schedule;
 #[path = "../../../tests/simulation/service.rs"]
 mod service;
