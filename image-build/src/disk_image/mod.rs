@@ -89,9 +89,17 @@ pub(crate) fn detect(file: &File, path: &Path) -> Result<Format> {
     })
 }
 
-/// Table and build.json of a disk that lies sector by sector in `disk`; `path` is for messages.
+/// Table and build.json of a whole disk that lies sector by sector in `disk`; `path` is for messages.
 pub(crate) fn read(disk: &File, path: &Path) -> Result<(Table, BuildInfo)> {
     let table = table(disk, path)?;
+    let has = disk.metadata().context("look at the image")?.len();
+    let wants = table.sectors().saturating_mul(SECTOR);
+    if has < wants {
+        bail!(
+            "{} is cut off: it has {has} bytes of {wants}; copy or download it again",
+            path.display()
+        );
+    }
     let info = build_info(disk, &table, path)?;
     Ok((table, info))
 }
@@ -268,6 +276,13 @@ pub(crate) mod tests {
             format!("{shown} is a disk image, but not one that `orlop build --format` made: ");
         let mut disk = gpt::tests::sample(SECTORS, SECTORS - 2048);
         disk.resize(usize::try_from(SECTORS * SECTOR).unwrap(), 0);
+        std::fs::write(&path, &disk[..disk.len() - 512]).unwrap();
+        assert_eq!(
+            refusal(&path),
+            format!(
+                "{shown} is cut off: it has 4193792 bytes of 4194304; copy or download it again"
+            )
+        );
         std::fs::write(&path, &disk).unwrap();
         assert!(refusal(&path).starts_with(&not_ours), "{}", refusal(&path));
         disk[512 + 50] ^= 1;

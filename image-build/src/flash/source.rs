@@ -50,29 +50,17 @@ impl Source {
             }
         };
         let (table, info) = disk_image::read(&file, given)?;
-        let source = Self {
+        Ok(Self {
             file,
             table,
             info,
             _unpacked: unpacked,
-        };
-        let (has, wants) = (source.length()?, source.bytes());
-        if has < wants {
-            bail!(
-                "{} is cut off: it has {has} bytes of {wants}; copy or download it again",
-                given.display()
-            );
-        }
-        Ok(source)
+        })
     }
 
     /// The bytes of the disk that the image is one of.
     pub(super) fn bytes(&self) -> u64 {
         self.table.sectors().saturating_mul(SECTOR)
-    }
-
-    fn length(&self) -> Result<u64> {
-        Ok(self.file.metadata().context("look at the image")?.len())
     }
 }
 
@@ -93,11 +81,10 @@ mod tests {
     use super::*;
     use crate::disk_image::tests::{SECTORS, sample, sample_info};
 
-    fn image(length: u64) -> NamedTempFile {
+    fn image() -> NamedTempFile {
         let file = NamedTempFile::new().unwrap();
         let bytes = sample(&serde_json::to_string(&sample_info()).unwrap());
         file.as_file().write_all_at(&bytes, 0).unwrap();
-        file.as_file().set_len(length).unwrap();
         file
     }
 
@@ -109,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_raw_image_is_read_where_it_is_and_others_are_unpacked() {
-        let raw = image(SECTORS * SECTOR);
+        let raw = image();
         let (source, packed) = open(raw.path()).unwrap();
         assert_eq!((source.bytes(), packed), (SECTORS * SECTOR, None));
         let folder = tempfile::tempdir().unwrap();
@@ -124,19 +111,6 @@ mod tests {
         assert_eq!(
             (source.bytes(), packed),
             (SECTORS * SECTOR, Some(Format::Qcow2))
-        );
-    }
-
-    #[test]
-    fn an_image_that_is_not_whole_is_refused() {
-        let cut = image(SECTORS * SECTOR - 512);
-        let error = open(cut.path()).unwrap_err().to_string();
-        let shown = cut.path().display();
-        assert_eq!(
-            error,
-            format!(
-                "{shown} is cut off: it has 4193792 bytes of 4194304; copy or download it again"
-            )
         );
     }
 
