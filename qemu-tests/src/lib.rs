@@ -12,6 +12,7 @@
 mod client;
 mod console;
 mod conversation;
+pub mod debian;
 mod dice;
 mod event_log;
 mod machine_builder;

@@ -109,12 +109,7 @@ impl Place {
     }
 
     pub(crate) fn connect(&self) -> Result<Witness> {
-        let socket = self.socket();
-        let stream = UnixStream::connect(&socket)
-            .with_context(|| format!("connect to {}", socket.display()))?;
-        stream.set_read_timeout(Some(HANG_LIMIT))?;
-        let lines = BufReader::new(stream.try_clone()?);
-        Ok(Witness { stream, lines })
+        Witness::at(&self.socket())
     }
 }
 
@@ -126,6 +121,18 @@ pub struct Witness {
 }
 
 impl Witness {
+    /// The line to a shell of a test's own, which answers as the script `serve` does.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub fn at(socket: &Path) -> Result<Self> {
+        let stream = UnixStream::connect(socket)
+            .with_context(|| format!("connect to {}", socket.display()))?;
+        stream.set_read_timeout(Some(HANG_LIMIT))?;
+        let lines = BufReader::new(stream.try_clone()?);
+        Ok(Self { stream, lines })
+    }
+
     /// What a line of busybox's shell prints there, as root of the machine and in its namespaces.
     /// Beside busybox there is `of SERVICE PROGRAM ARGUMENT…`, a program of a running service's image,
     /// and `mark WORDS…`, a line for the trace.
