@@ -150,6 +150,8 @@ fn machine(folder: &Path) -> Sources {
     let mut sources = Sources {
         system: read(folder.join("system.toml"), "system.toml".to_owned()),
         images: ["nginx".to_owned()].into(),
+        // The machine has none, so what it changes is no fixture of those that are booted, too.
+        catalogue: ["postgres", "redis"].map(str::to_owned).into(),
         ..Sources::default()
     };
     for entry in fs::read_dir(folder.join("services")).unwrap() {
