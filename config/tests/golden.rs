@@ -118,9 +118,13 @@ fn bad_manifests_are_told_how_to_become_good() {
     let cases = fixtures("reject", "toml");
     assert!(cases.len() >= 40);
     for case in cases {
-        let checked = check(&around(&case));
+        let sources = around(&case);
+        let checked = check(&sources);
         let found = told(&checked);
         assert_ne!(found, "", "{} is accepted", case.display());
+        // The workstation and the machine say the same of it.
+        let before = told(&check_before_build(&sources, &|_, _| false));
+        assert_eq!(before, found, "{}", case.display());
         for diagnostic in &checked.diagnostics {
             let message = &diagnostic.message;
             let says = ["write", "remove", "keep", "put", "rename", "copy"];
