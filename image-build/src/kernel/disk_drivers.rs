@@ -68,6 +68,10 @@ mod tests {
                 _ => Found::Absent,
             })
         }
+
+        fn providers(&mut self, _: &str) -> Result<Vec<String>> {
+            Ok(Vec::new())
+        }
     }
 
     #[test]

@@ -199,6 +199,10 @@ mod tests {
             let info = self.0.get(name).cloned();
             Ok(info.map_or(Found::Absent, Found::Module))
         }
+
+        fn providers(&mut self, _: &str) -> Result<Vec<String>> {
+            Ok(Vec::new())
+        }
     }
 
     fn sample() -> (Vec<(String, String)>, Sample) {

@@ -15,6 +15,8 @@ pub(super) struct ModuleFiles {
     /// By normalized name.
     files: BTreeMap<String, ModuleFile>,
     built_in: BTreeSet<String>,
+    /// Algorithm → modules that bring it on any processor; made when it is first asked for.
+    algorithms: Option<BTreeMap<String, Vec<String>>>,
 }
 
 #[derive(Debug)]
@@ -51,7 +53,11 @@ impl ModuleFiles {
                 files.insert(name, file);
             }
         }
-        Ok(Self { files, built_in })
+        Ok(Self {
+            files,
+            built_in,
+            algorithms: None,
+        })
     }
 
     /// Where each is in the kernel's tree, and its name, in the order of the names.
@@ -106,6 +112,47 @@ impl Modules for ModuleFiles {
         file.info = Some(info.clone());
         Ok(Found::Module(info))
     }
+
+    fn providers(&mut self, algorithm: &str) -> Result<Vec<String>> {
+        let algorithms = match self.algorithms.take() {
+            Some(known) => known,
+            None => self.read_algorithms()?,
+        };
+        let found = algorithms.get(algorithm).cloned().unwrap_or_default();
+        self.algorithms = Some(algorithms);
+        Ok(found)
+    }
+}
+
+impl ModuleFiles {
+    /// By the aliases of what is in the kernel's folders for algorithms: modules elsewhere have the
+    /// names of devices as aliases, and reading all would take seconds.
+    fn read_algorithms(&mut self) -> Result<BTreeMap<String, Vec<String>>> {
+        let names: Vec<String> = self.files.iter().filter_map(of_algorithms).collect();
+        let mut algorithms: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for name in names {
+            let Found::Module(info) = self.look_up(&name)? else {
+                continue;
+            };
+            if info.alias.iter().any(|alias| alias.starts_with("cpu:")) {
+                // For some processors only: on others it does not load.
+                continue;
+            }
+            for alias in info.alias {
+                let of = algorithms.entry(modinfo::normalize(&alias));
+                of.or_default().push(name.clone());
+            }
+        }
+        Ok(algorithms)
+    }
+}
+
+fn of_algorithms((name, file): (&String, &ModuleFile)) -> Option<String> {
+    let folders = ["crypto/", "arch/x86/crypto/", "lib/"];
+    let mut folders = folders.iter();
+    folders
+        .any(|folder| file.path.starts_with(folder))
+        .then(|| name.clone())
 }
 
 /// `kernel/net/802/stp.ko.xz` → `stp`, with underscores.

@@ -11,6 +11,12 @@ pub trait Modules {
     /// # Errors
     /// When the module's file cannot be read.
     fn look_up(&mut self, name: &str) -> anyhow::Result<Found>;
+
+    /// The modules that bring what no module is named after, such as `crc32c`, on any processor.
+    ///
+    /// # Errors
+    /// When a module's file cannot be read.
+    fn providers(&mut self, algorithm: &str) -> anyhow::Result<Vec<String>>;
 }
 
 /// What a kernel has under a module's name.
@@ -80,8 +86,12 @@ fn visit(
     };
     seen.insert(name.to_owned());
     for dependency in &info.soft_pre {
-        // A soft dependency that is not there is passed over (modprobe.d(5)).
-        visit(dependency, modules, seen, list)?;
+        // A soft dependency that is not there is passed over, and may be an alias (modprobe.d(5)).
+        if matches!(visit(dependency, modules, seen, list)?, Visited::Absent) {
+            for provider in modules.providers(dependency)? {
+                visit(&provider, modules, seen, list)?;
+            }
+        }
     }
     for dependency in &info.depends {
         if matches!(visit(dependency, modules, seen, list)?, Visited::Absent) {
@@ -115,6 +125,14 @@ mod tests {
                 })
             }))
         }
+
+        fn providers(&mut self, algorithm: &str) -> anyhow::Result<Vec<String>> {
+            let known = algorithm == "crc32c";
+            Ok(known
+                .then(|| "crc32c_generic".to_owned())
+                .into_iter()
+                .collect())
+        }
     }
 
     fn sample() -> Sample {
@@ -129,6 +147,8 @@ mod tests {
             ("net_failover", (vec![], vec!["failover"])),
             ("failover", (vec![], vec![])),
             ("broken", (vec!["gone"], vec![])),
+            ("libcrc32c", (vec![], vec!["crc32c"])),
+            ("crc32c_generic", (vec![], vec![])),
         ]))
     }
 
@@ -152,6 +172,12 @@ mod tests {
         let found = order(&[&boot, &network], &mut sample()).unwrap();
         assert_eq!(found[0], ["virtio", "virtio_ring", "virtio_blk"]);
         assert_eq!(found[1], ["failover", "net_failover", "virtio_net"]);
+    }
+
+    #[test]
+    fn what_a_soft_dependency_is_an_alias_of_comes_first() {
+        let found = order(&[&[required("libcrc32c")]], &mut sample()).unwrap();
+        assert_eq!(found[0], ["crc32c_generic", "libcrc32c"]);
     }
 
     #[test]
