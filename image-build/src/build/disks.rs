@@ -21,6 +21,8 @@ use crate::tree::{Kind, Tree};
 
 /// What a BIOS boots, and what UEFI.
 const PACKAGES: [&str; 2] = ["syslinux", "systemd-boot-efi"];
+/// What the other formats are made of.
+const RAW: (DiskFormat, bool) = (DiskFormat::Raw, false);
 /// systemd's stub in its package.
 const STUB: &str = "/linuxx64.efi.stub";
 
@@ -65,63 +67,76 @@ pub(super) fn make(
         .lock()
         .save(&inputs.folder.path.join("orlop.lock"))?;
     let digest = digest(built, &pins);
-    let known = DiskReport::load(&output.folder).filter(|known| known.inputs_sha256 == digest);
+    let known = DiskReport::load(&output.folder);
+    let is_current = known
+        .as_ref()
+        .is_some_and(|known| known.inputs_sha256 == digest);
+    let (known, old) = if is_current {
+        (known, None)
+    } else {
+        (None, known)
+    };
     let is_there = |format: DiskFormat, compress: bool| {
         known
             .as_ref()
-            .is_some_and(|known| known.file(format, compress, &output.folder).is_some())
+            .is_some_and(|known| known.has(format, compress))
     };
     built.disks = wanted.iter().map(|(_, path)| path.clone()).collect();
-    if wanted.iter().all(|(format, _)| is_there(*format, compress)) {
-        for (_, path) in &wanted {
+    wanted.retain(|(format, path)| {
+        let there = is_there(*format, compress);
+        if there {
             progress.step(&format!("{} is up to date", path.display()));
         }
+        !there
+    });
+    if wanted.is_empty() {
         return Ok(());
     }
-    let raw_is_there = is_there(DiskFormat::Raw, false);
+    let raw_is_there = is_there(RAW.0, RAW.1);
     DiskReport::remove(&output.folder)?;
-    let raw = output.path("disk.raw");
+    for file in old.iter().flat_map(|old| &old.files) {
+        // Of another machine than the one beside it.
+        remove(&output.path(&file.file))?;
+    }
+    let is_asked_for = wanted.iter().any(|(format, _)| (*format, compress) == RAW);
+    let raw = output.path(match raw_is_there || is_asked_for {
+        true => "disk.raw",
+        // A machine may keep its state in a disk.raw that was there.
+        false => "disk.raw.unasked",
+    });
+    if is_asked_for && known.is_some() && raw.exists() {
+        let raw = raw.display();
+        progress.warn(&format!(
+            "{raw} was written to since it was built; it is made anew"
+        ));
+    }
     let mut report = match known {
         Some(known) if raw_is_there => known,
-        _ => {
+        known => {
             progress.step("write disk.raw");
             packages.fetch(&inputs.checked.machine.kernel.suite, &pins)?;
-            let made = write_raw(inputs, packages, &pins, built, &digest, &raw)?;
-            with_files_of(made, known, output)
+            let mut made = write_raw(inputs, packages, &pins, built, &digest, &raw)?;
+            made.files = known.map(|known| known.files).unwrap_or_default();
+            made
         }
     };
     for (format, path) in &wanted {
-        if (*format, compress) == (DiskFormat::Raw, false) {
-            report.add(*format, compress, &raw)?;
-        } else if report.file(*format, compress, &output.folder).is_none() {
+        if (*format, compress) != RAW {
             progress.step(&format!("write {}", name_of(path)));
             format.convert(compress, &raw, path)?;
-            report.add(*format, compress, path)?;
         }
+        report.add(*format, compress, path)?;
     }
-    let keep = report
-        .file(DiskFormat::Raw, false, &output.folder)
-        .is_some();
-    if !keep {
-        // Nobody asked for it.
-        fs::remove_file(&raw).with_context(|| format!("remove {}", raw.display()))?;
+    if !(raw_is_there || is_asked_for) {
+        remove(&raw)?;
     }
     report.save(&output.folder)?;
     progress.step(&report.summary());
     Ok(())
 }
 
-/// What earlier builds made of the same disk stays known.
-fn with_files_of(mut made: DiskReport, known: Option<DiskReport>, output: &Output) -> DiskReport {
-    let Some(known) = known else {
-        return made;
-    };
-    let files = known.files.iter().filter(|file| {
-        let found = known.file(file.format, file.compressed, &output.folder);
-        found.is_some_and(|found| found == *file)
-    });
-    made.files = files.cloned().collect();
-    made
+fn remove(path: &Path) -> Result<()> {
+    fs::remove_file(path).with_context(|| format!("remove {}", path.display()))
 }
 
 fn name_of(path: &Path) -> String {

@@ -58,11 +58,22 @@ pub struct DiskFile {
 }
 
 impl DiskReport {
-    /// Reads it; nothing when there is none that this tool wrote.
+    /// Reads it; nothing when there is none that this tool wrote. Files that are gone or were changed
+    /// since are left out: a machine that ran from one has left its identity in it.
     #[must_use]
     pub fn load(build: &Path) -> Option<Self> {
-        let text = fs::read_to_string(build.join(NAME)).ok()?;
-        serde_json::from_str(&text).ok()
+        let path = build.join(NAME);
+        let text = fs::read_to_string(&path).ok()?;
+        let written = fs::metadata(&path).ok()?.modified().ok()?;
+        let mut report: Self = serde_json::from_str(&text).ok()?;
+        report.files.retain(|file| {
+            let found = fs::metadata(build.join(&file.file));
+            found.is_ok_and(|found| {
+                let changed = found.modified().is_ok_and(|at| at > written);
+                found.len() == file.bytes && !changed
+            })
+        });
+        Some(report)
     }
 
     /// Writes it.
@@ -89,13 +100,11 @@ impl DiskReport {
         }
     }
 
-    /// The file of a format, when it is there as it was written.
+    /// Whether a file holds the disk in this way.
     #[must_use]
-    pub fn file(&self, format: DiskFormat, compressed: bool, build: &Path) -> Option<&DiskFile> {
+    pub fn has(&self, format: DiskFormat, compressed: bool) -> bool {
         let mut files = self.files.iter();
-        let file = files.find(|file| (file.format, file.compressed) == (format, compressed))?;
-        let found = fs::metadata(build.join(&file.file)).ok()?;
-        (found.len() == file.bytes).then_some(file)
+        files.any(|file| (file.format, file.compressed) == (format, compressed))
     }
 
     /// Takes up a file that was written.
@@ -126,9 +135,9 @@ impl DiskReport {
             let _ = write!(text, "\n  {share:5.1} %  {:>10}  {part}", mib(*bytes));
         }
         for file in &self.files {
-            let _ = write!(text, "\n{}: {}", file.file, mib(file.stored));
-            if file.stored < file.bytes {
-                let _ = write!(text, " on this disk, {} with its zeros", mib(file.bytes));
+            let _ = write!(text, "\n{}: {}", file.file, mib(file.bytes));
+            if (file.format, file.compressed) == (DiskFormat::Raw, false) {
+                let _ = write!(text, ", {} of it stored", mib(file.stored));
             }
         }
         text
@@ -177,12 +186,19 @@ mod tests {
         let mut written = report();
         written.add(DiskFormat::Qcow2, false, &path).unwrap();
         written.save(folder.path()).unwrap();
-        let read = DiskReport::load(folder.path()).unwrap();
-        assert_eq!(read, written);
-        let there = |compressed| read.file(DiskFormat::Qcow2, compressed, folder.path());
-        assert!(there(false).is_some() && there(true).is_none());
+        let load = || DiskReport::load(folder.path()).unwrap();
+        assert_eq!(load(), written);
+        assert!(load().has(DiskFormat::Qcow2, false) && !load().has(DiskFormat::Qcow2, true));
+        // A machine writes to it.
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(9);
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(later).unwrap();
+        assert!(!load().has(DiskFormat::Qcow2, false));
+        // It is gone.
+        written.save(folder.path()).unwrap();
+        fs::remove_file(&path).unwrap();
+        assert!(load().files.is_empty());
         fs::write(&path, [0; 999]).unwrap();
-        assert!(there(false).is_none());
         // Compressed it has the same name: the other one is gone.
         written.add(DiskFormat::Qcow2, true, &path).unwrap();
         assert_eq!(written.files.len(), 1);
