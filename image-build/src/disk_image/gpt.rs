@@ -104,6 +104,13 @@ impl Table {
         entries.filter_map(partition).collect()
     }
 
+    /// The partitions' sizes in bytes.
+    pub(crate) fn sizes(&self) -> Vec<u64> {
+        let all = self.partitions().into_iter();
+        let sectors = all.map(|one| (one.last + 1).saturating_sub(one.first));
+        sectors.map(|count| count.saturating_mul(SECTOR)).collect()
+    }
+
     /// The EFI system partition.
     pub(crate) fn esp(&self) -> Option<Partition> {
         let mut all = self.partitions().into_iter();
@@ -213,6 +220,7 @@ pub(crate) mod tests {
         assert_eq!(table.sectors(), 100_000);
         let esp = table.esp().unwrap();
         assert_eq!((esp.first, esp.last), (2048, 50_000));
+        assert_eq!(table.sizes(), [(50_001 - 2048) * SECTOR]);
     }
 
     #[test]

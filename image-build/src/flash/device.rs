@@ -126,6 +126,14 @@ pub(super) fn is_there(disk: &Disk) -> bool {
     )
 }
 
+/// The sizes in bytes of the partitions that the kernel knows on the disk now, by their numbers.
+pub(super) fn partitions(disk: &Disk) -> Vec<u64> {
+    match Sysfs(Path::new("/sys")).find(disk.block.number) {
+        Ok(Found::Disk(found)) => found.partitions.iter().map(|one| one.bytes).collect(),
+        _ => Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

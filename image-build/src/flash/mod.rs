@@ -37,6 +37,9 @@ use write::{FlashError, Job};
 /// The disk was begun, and is not bootable now.
 const EXIT_SPOILED: u8 = 3;
 
+/// How long the kernel's or udev's look at the new table may take.
+const REREAD_LIMIT: Duration = Duration::from_secs(3);
+
 /// Writes an image to a disk and gives the exit status: 0 when that is done and verified, 3 when the
 /// disk was begun and is not bootable now.
 ///
@@ -71,7 +74,7 @@ pub fn flash(options: &FlashOptions) -> Result<u8> {
     drop(target);
     match done {
         Ok(times) => {
-            reread_table(&disk, progress);
+            reread_table(&disk, &image, progress);
             progress.step(&times.shown(&image, &disk, bytes));
             Ok(0)
         }
@@ -219,21 +222,32 @@ fn agreed(answer: &str, name: &str) -> bool {
     answer == name || answer.strip_prefix("/dev/") == Some(name) || answer == "yes"
 }
 
-/// Has the kernel read the new partition table; udev, where it runs, does it by itself.
-fn reread_table(disk: &Disk, progress: Progress) {
+/// Has the kernel read the new partition table. udev, where it runs, has it read too, and keeps others
+/// from it meanwhile.
+fn reread_table(disk: &Disk, image: &Source, progress: Progress) {
     let path = device::path(disk);
-    let reread = find_program("blockdev").map(|program| {
-        let mut command = Command::new(program);
-        command.arg("--rereadpt").arg(&path);
-        command.stdin(Stdio::null()).output()
-    });
-    if !matches!(reread, Some(Ok(output)) if output.status.success()) {
-        progress.warn(&format!(
-            "the kernel still knows the old partitions of {}; unplug it or run `blockdev \
-             --rereadpt` before you use them here",
-            path.display()
-        ));
+    let limit = Instant::now() + REREAD_LIMIT;
+    loop {
+        if let Some(program) = find_program("blockdev") {
+            let mut command = Command::new(program);
+            command.arg("--rereadpt").arg(&path).stdin(Stdio::null());
+            // What counts is whether the kernel knows them then.
+            let _ = command.output();
+        }
+        if device::partitions(disk) == image.table.sizes() {
+            return;
+        }
+        if Instant::now() >= limit {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(200));
     }
+    progress.warn(&format!(
+        "the kernel still knows the old partitions of {}; before you use them here, unplug it or run \
+         `blockdev --rereadpt {}`",
+        path.display(),
+        path.display()
+    ));
 }
 
 /// The command that writes the disk, for another try.

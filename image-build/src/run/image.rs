@@ -140,6 +140,65 @@ fn grow(image: &DiskImage, size: Memory) -> Result<()> {
 mod tests {
     use super::*;
 
+    /// `orlop run` as it is typed.
+    #[derive(clap::Parser)]
+    struct Typed {
+        #[command(flatten)]
+        options: RunOptions,
+    }
+
+    fn refusal(path: &Path, words: &[&str]) -> String {
+        let words = ["run"].iter().chain(words);
+        let typed = <Typed as clap::Parser>::try_parse_from(words).unwrap();
+        let error = ImageDisk::open(path, &typed.options).unwrap_err();
+        error.to_string()
+    }
+
+    #[test]
+    fn what_is_for_a_folder_and_a_size_that_cannot_be_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let raw = folder.path().join("disk.raw");
+        let shown = raw.display();
+        let info = serde_json::to_string(&disk_image::tests::sample_info()).unwrap();
+        std::fs::write(&raw, disk_image::tests::sample(&info)).unwrap();
+        assert_eq!(
+            refusal(&raw, &["--append", "quiet"]),
+            format!(
+                "--append is for a machine's folder, and {shown} is a file: a disk image is run as \
+                 it was built"
+            )
+        );
+        assert_eq!(
+            refusal(&raw, &["--disk-size", "2M"]),
+            format!("--disk-size: {shown} has 4 MiB already, and a disk does not shrink")
+        );
+        let vhd = folder.path().join("disk.vhd");
+        let made = std::process::Command::new("qemu-img")
+            .args(["convert", "-f", "raw", "-O", "vpc", "-o", "force_size=on"])
+            .args([&raw, &vhd])
+            .status();
+        assert!(made.unwrap().success());
+        let shown = vhd.display();
+        assert_eq!(
+            refusal(&vhd, &["--disk-size", "8M"]),
+            format!(
+                "--disk-size: a vhd cannot grow; make a qcow2 of it: qemu-img convert -O qcow2 \
+                 {shown} disk.qcow2"
+            )
+        );
+    }
+
+    #[test]
+    fn a_raw_disk_grows() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let info = serde_json::to_string(&disk_image::tests::sample_info()).unwrap();
+        std::fs::write(file.path(), disk_image::tests::sample(&info)).unwrap();
+        let words = ["run", "--disk-size", "8M"];
+        let typed = <Typed as clap::Parser>::try_parse_from(words).unwrap();
+        ImageDisk::open(file.path(), &typed.options).unwrap();
+        assert_eq!(file.as_file().metadata().unwrap().len(), 8 << 20);
+    }
+
     #[test]
     fn the_cloud_kernel_finds_no_sata_disk() {
         let cloud = ["virtio_blk", "virtio_scsi", "nvme", "sd_mod"].map(str::to_owned);
