@@ -17,6 +17,8 @@ const ESP: [u8; 16] = [
 const HEADER_BYTES: usize = 92;
 /// Entries are kept in whole 32 sectors, as every tool writes them.
 const ENTRIES_BYTES: u64 = 32 * SECTOR;
+/// What of a disk's end [`Table::parse_tail`] wants: the other copy.
+pub(crate) const TAIL_BYTES: usize = 33 * 512;
 
 /// Why a table is none.
 #[derive(Debug, Error, PartialEq, Eq)]
@@ -62,7 +64,18 @@ pub(crate) struct Placed {
 impl Table {
     /// Reads the table of a disk that begins with `disk`, at least [`TABLE_BYTES`] long.
     pub(crate) fn parse(disk: &[u8]) -> Result<Self, GptError> {
-        let sector = disk.get(512..1024).ok_or(GptError::Missing)?;
+        Self::copy(disk, 512, 0)
+    }
+
+    /// Reads the copy at the end of a disk of `length` bytes that ends with `tail`, [`TAIL_BYTES`] long.
+    pub(crate) fn parse_tail(tail: &[u8], length: u64) -> Result<Self, GptError> {
+        let begin = length.saturating_sub(tail.len() as u64);
+        Self::copy(tail, tail.len().saturating_sub(512), begin)
+    }
+
+    /// The copy whose header is at `header` of `disk`, which begins at byte `begin` of the whole.
+    fn copy(disk: &[u8], header: usize, begin: u64) -> Result<Self, GptError> {
+        let sector = disk.get(header..).ok_or(GptError::Missing)?;
         let header = sector.get(..HEADER_BYTES).ok_or(GptError::Missing)?;
         if !header.starts_with(b"EFI PART") || u32_at(header, 12) != Some(92) {
             return Err(GptError::Missing);
@@ -75,7 +88,8 @@ impl Table {
         let number = |at| u32_at(header, at).and_then(|n| usize::try_from(n).ok());
         let entries = || {
             let (count, entry_bytes) = (number(80)?, number(84)?);
-            let start = usize::try_from(u64_at(header, 72)?.checked_mul(SECTOR)?).ok()?;
+            let start = u64_at(header, 72)?.checked_mul(SECTOR)?;
+            let start = usize::try_from(start.checked_sub(begin)?).ok()?;
             let bytes = count.checked_mul(entry_bytes)?;
             let entries = disk.get(start..start.checked_add(bytes)?)?;
             (entry_bytes >= 128).then(|| (entries.to_vec(), entry_bytes))
@@ -95,7 +109,8 @@ impl Table {
 
     /// Sectors of the disk that the table was written for: the backup's header is its last one.
     pub(crate) fn sectors(&self) -> u64 {
-        u64_at(&self.header, 32).unwrap_or(0).saturating_add(1)
+        let headers = [24, 32].map(|at| u64_at(&self.header, at).unwrap_or(0));
+        headers.into_iter().fold(0, u64::max).saturating_add(1)
     }
 
     /// The partitions, in the order of their numbers.
@@ -240,6 +255,25 @@ pub(crate) mod tests {
         assert_eq!(u32_at(backup, 16), Some(header_crc(&backup[..92])));
         assert_eq!(placed.backup.len(), 33 * 512);
         assert_eq!(placed.backup[..128 * 128], primary.entries[..]);
+    }
+
+    #[test]
+    fn the_copy_at_the_end_says_the_same() {
+        let table = Table::parse(&sample(100_000, 50_000)).unwrap();
+        let tail = table.placed(100_000).unwrap().backup;
+        let found = Table::parse_tail(&tail, 100_000 * SECTOR).unwrap();
+        assert_eq!(found.sectors(), 100_000);
+        assert_eq!(found.partitions(), table.partitions());
+        for length in [0, 512, 100_001 * SECTOR, u64::MAX] {
+            assert!(Table::parse_tail(&tail, length).is_err(), "{length}");
+        }
+        for short in [0, 92, 512, TAIL_BYTES - 512] {
+            let tail = &tail[TAIL_BYTES - short..];
+            assert!(
+                Table::parse_tail(tail, 100_000 * SECTOR).is_err(),
+                "{short}"
+            );
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 
 use crate::BuildInfo;
 pub(crate) use format::Format;
-use gpt::{SECTOR, TABLE_BYTES, Table};
+use gpt::{SECTOR, TABLE_BYTES, TAIL_BYTES, Table};
 pub(crate) use qemu_img::grow;
 pub(crate) use unpack::unpack;
 use window::Window;
@@ -108,7 +108,17 @@ fn table(disk: &File, path: &Path) -> Result<Table> {
     let mut begin = vec![0; TABLE_BYTES];
     disk.read_exact_at(&mut begin, 0)
         .with_context(|| format!("read {}", path.display()))?;
-    Table::parse(&begin).with_context(|| not_ours(path))
+    // As UEFI and the kernel do: the power may have gone while a machine made itself at home on a larger
+    // disk, and it repairs the first copy at its next boot.
+    let table = Table::parse(&begin).or_else(|error| tail(disk).map_err(|_| error));
+    table.with_context(|| not_ours(path))
+}
+
+fn tail(disk: &File) -> Result<Table> {
+    let length = disk.metadata()?.len();
+    let mut tail = vec![0; TAIL_BYTES];
+    disk.read_exact_at(&mut tail, length.saturating_sub(TAIL_BYTES as u64))?;
+    Ok(Table::parse_tail(&tail, length)?)
 }
 
 fn build_info(disk: &File, table: &Table, path: &Path) -> Result<BuildInfo> {
