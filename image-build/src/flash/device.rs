@@ -12,14 +12,14 @@ use nix::sys::stat::{major, minor};
 
 use super::block::{Disk, Found, Number, Sysfs};
 use super::loss::headline;
-use super::refusal::refusal;
+use super::refusal::{Refusal, refusal, too_small};
 use super::uses::{self, mounts, swaps};
 
-/// The disk at `given`, when an image of `needs` bytes may be written to it.
+/// The disk at `given`, when it may be written to.
 ///
 /// # Errors
 /// One sentence: what is wrong with it, and what to do.
-pub(super) fn free_disk(given: &Path, needs: u64) -> Result<Disk> {
+pub(super) fn free_disk(given: &Path) -> Result<Disk> {
     let sysfs = Sysfs(Path::new("/sys"));
     let number = block_device(given, sysfs)?;
     let disk = match sysfs.find(number)? {
@@ -34,9 +34,22 @@ pub(super) fn free_disk(given: &Path, needs: u64) -> Result<Disk> {
     // A kernel without swap has no such file.
     let swaps = swaps(&fs::read_to_string("/proc/swaps").unwrap_or_default());
     let used = uses::find(&disk, &mounts, &swaps, |path| number_of(Path::new(path)));
-    match refusal(&disk, used, needs) {
+    accepted(&disk, refusal(&disk, used))?;
+    Ok(disk)
+}
+
+/// Whether an image of `needs` bytes fits.
+///
+/// # Errors
+/// One sentence with both sizes.
+pub(super) fn has_room(disk: &Disk, needs: u64) -> Result<()> {
+    accepted(disk, too_small(disk, needs))
+}
+
+fn accepted(disk: &Disk, refusal: Option<Refusal>) -> Result<()> {
+    match refusal {
         Some(refusal) => bail!("/dev/{}: {refusal}; nothing was written", disk.block.name),
-        None => Ok(disk),
+        None => Ok(()),
     }
 }
 
@@ -139,7 +152,7 @@ mod tests {
     use super::*;
 
     fn said(path: &Path) -> String {
-        free_disk(path, 1).unwrap_err().to_string()
+        free_disk(path).unwrap_err().to_string()
     }
 
     #[test]

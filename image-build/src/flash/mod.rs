@@ -31,7 +31,7 @@ use block::Disk;
 use loss::Content;
 pub use options::FlashOptions;
 use refusal::size;
-use source::Source;
+use source::{Given, Source};
 use write::{FlashError, Job};
 
 /// The disk was begun, and is not bootable now.
@@ -47,12 +47,15 @@ const REREAD_LIMIT: Duration = Duration::from_secs(3);
 /// When nothing was written; one sentence.
 pub fn flash(options: &FlashOptions) -> Result<u8> {
     let progress = Progress::new(false);
-    let image = Source::open(&options.image, |format| {
-        progress.step(&format!("unpacking {} ({format})", options.image.display()));
-    })?;
-    let disk = device::free_disk(&options.device, image.bytes())?;
+    let given = Given::open(&options.image)?;
+    // Who may not write to the disk need not wait for the image.
+    let disk = device::free_disk(&options.device)?;
     let again = again(options);
     let target = device::open(&disk, &again)?;
+    let image = given.unpacked(|format| {
+        progress.step(&format!("unpacking {} ({format})", options.image.display()));
+    })?;
+    device::has_room(&disk, image.bytes())?;
     let placed = image.table.placed(disk.block.bytes / disk.sector.max(1));
     let placed = placed.with_context(|| format!("/dev/{}", disk.block.name))?;
     introduce(options, &image, &disk)?;

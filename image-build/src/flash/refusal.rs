@@ -45,14 +45,13 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The first reason not to write an image of `needs` bytes to a disk.
-pub(super) fn refusal(disk: &Disk, used: Option<Use>, needs: u64) -> Option<Refusal> {
-    let has = disk.block.bytes;
+/// The first reason not to write to a disk.
+pub(super) fn refusal(disk: &Disk, used: Option<Use>) -> Option<Refusal> {
     // Who owns the disk comes first: what else is wrong with it is of no matter then.
     if let Some(used) = used {
         return Some(Refusal::InUse(used));
     }
-    if has == 0 {
+    if disk.block.bytes == 0 {
         return Some(Refusal::NoMedium);
     }
     if disk.read_only {
@@ -62,6 +61,12 @@ pub(super) fn refusal(disk: &Disk, used: Option<Use>, needs: u64) -> Option<Refu
         let bytes = disk.sector;
         return Some(Refusal::Sectors { bytes });
     }
+    None
+}
+
+/// Whether a disk has less than the image's `needs` bytes.
+pub(super) fn too_small(disk: &Disk, needs: u64) -> Option<Refusal> {
+    let has = disk.block.bytes;
     (has < needs).then_some(Refusal::TooSmall { has, needs })
 }
 
@@ -100,14 +105,22 @@ mod tests {
         }
     }
 
+    fn locked() -> Disk {
+        Disk {
+            read_only: true,
+            ..disk()
+        }
+    }
+
     #[test]
     fn a_disk_with_room_is_taken() {
-        assert_eq!(refusal(&disk(), None, 1 << 30), None);
+        assert_eq!(refusal(&disk(), None), None);
+        assert_eq!(too_small(&disk(), 1 << 30), None);
     }
 
     #[test]
     fn both_sizes_are_told() {
-        let found = refusal(&disk(), None, (2 << 30) + 512).unwrap().to_string();
+        let found = too_small(&disk(), (2 << 30) + 512).unwrap().to_string();
         assert_eq!(
             found,
             "it has 1.0 GiB (1073741824 bytes), and the image needs 2.0 GiB (2147484160 bytes); \
@@ -116,10 +129,10 @@ mod tests {
     }
 
     #[test]
-    fn what_uses_it_comes_before_its_size() {
+    fn what_uses_it_comes_before_all_else() {
         let device = "sda1".to_owned();
         let used = Use::Root { device };
-        let found = refusal(&disk(), Some(used.clone()), 2 << 30);
+        let found = refusal(&locked(), Some(used.clone()));
         assert_eq!(found, Some(Refusal::InUse(used)));
     }
 
@@ -127,18 +140,14 @@ mod tests {
     fn no_medium_a_lock_and_large_sectors_are_told() {
         let mut none = disk();
         none.block.bytes = 0;
-        assert_eq!(refusal(&none, None, 1), Some(Refusal::NoMedium));
-        let locked = Disk {
-            read_only: true,
-            ..disk()
-        };
-        assert_eq!(refusal(&locked, None, 1), Some(Refusal::ReadOnly));
+        assert_eq!(refusal(&none, None), Some(Refusal::NoMedium));
+        assert_eq!(refusal(&locked(), None), Some(Refusal::ReadOnly));
         let large = Disk {
             sector: 4096,
             ..disk()
         };
         let bytes = 4096;
-        assert_eq!(refusal(&large, None, 1), Some(Refusal::Sectors { bytes }));
+        assert_eq!(refusal(&large, None), Some(Refusal::Sectors { bytes }));
     }
 
     #[test]

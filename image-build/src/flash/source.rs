@@ -13,6 +13,14 @@ use crate::BuildInfo;
 use crate::disk_image::gpt::{SECTOR, Table};
 use crate::disk_image::{self, Format};
 
+/// A file of a known format.
+#[derive(Debug)]
+pub(super) struct Given {
+    path: PathBuf,
+    file: File,
+    format: Format,
+}
+
 /// A raw disk image.
 #[derive(Debug)]
 pub(super) struct Source {
@@ -23,12 +31,12 @@ pub(super) struct Source {
     _unpacked: Option<NamedTempFile>,
 }
 
-impl Source {
-    /// Opens the image; `unpacking` is told when that takes a while.
+impl Given {
+    /// Opens the image, which takes no time.
     ///
     /// # Errors
-    /// When it is missing, of an unknown format, no image of `orlop build`, or not whole.
-    pub(super) fn open(given: &Path, unpacking: impl FnOnce(Format)) -> Result<Self> {
+    /// When it is missing or of an unknown format.
+    pub(super) fn open(given: &Path) -> Result<Self> {
         let path = given.canonicalize();
         let path = path.with_context(|| format!("open {}", given.display()))?;
         let file = File::open(&path).with_context(|| format!("open {}", given.display()))?;
@@ -39,25 +47,36 @@ impl Source {
                 given.display()
             );
         }
-        let (file, unpacked) = match disk_image::detect(&file, given)? {
-            Format::Raw => (file, None),
+        let format = disk_image::detect(&file, given)?;
+        Ok(Self { path, file, format })
+    }
+
+    /// The disk in it; `unpacking` is told when that takes a while.
+    ///
+    /// # Errors
+    /// When it is damaged, cut off or no image of `orlop build`.
+    pub(super) fn unpacked(self, unpacking: impl FnOnce(Format)) -> Result<Source> {
+        let (file, unpacked) = match self.format {
+            Format::Raw => (self.file, None),
             format => {
                 unpacking(format);
                 let output = temporary()?;
-                disk_image::unpack(&path, format, &output)?;
+                disk_image::unpack(&self.path, format, &output)?;
                 let again = output.reopen().context("open what was unpacked")?;
                 (again, Some(output))
             }
         };
-        let (table, info) = disk_image::read(&file, given)?;
-        Ok(Self {
+        let (table, info) = disk_image::read(&file, &self.path)?;
+        Ok(Source {
             file,
             table,
             info,
             _unpacked: unpacked,
         })
     }
+}
 
+impl Source {
     /// The bytes of the disk that the image is one of.
     pub(super) fn bytes(&self) -> u64 {
         self.table.sectors().saturating_mul(SECTOR)
@@ -90,7 +109,7 @@ mod tests {
 
     fn open(path: &Path) -> Result<(Source, Option<Format>)> {
         let mut packed = None;
-        let source = Source::open(path, |format| packed = Some(format))?;
+        let source = Given::open(path)?.unpacked(|format| packed = Some(format))?;
         Ok((source, packed))
     }
 
