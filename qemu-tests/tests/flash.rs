@@ -196,6 +196,7 @@ fn disks_in_use_are_refused_a_disk_is_written_and_it_boots() {
     let (said, status) = debian.run(&typed).unwrap();
     assert_eq!(status, 0, "{said}");
     assert!(said.contains("verified in"), "{said}");
+    assert!(!said.contains("warning"), "{said}");
     // The kernel has read the table.
     let names = format!("cd /sys/block/{target}; cat {target}*/uevent | grep PARTNAME");
     let (names, _) = debian.run(&names).unwrap();
