@@ -12,6 +12,7 @@
 mod boot;
 mod engines;
 mod figures;
+mod flash;
 mod host;
 mod machines;
 mod many;
@@ -46,6 +47,9 @@ fn main() -> Result<()> {
     };
     let work = target().join("bench");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench");
+    if std::env::args().nth(1).as_deref() == Some("flash") {
+        return say(&flash::table(&flash::run(say)?));
+    }
     say("compiling the floor, the agent and the payload")?;
     if std::env::args().nth(1).as_deref() == Some("engines") {
         return say(&report::engine_table(&engines(&sources, &work)?)?);

@@ -306,7 +306,7 @@ fn shown(arguments: &str) -> String {
     text.replace(" -", " \\\n  -")
 }
 
-fn spread(value: Option<Spread>, decimals: usize) -> String {
+pub(crate) fn spread(value: Option<Spread>, decimals: usize) -> String {
     match value {
         None => "–".to_owned(),
         Some(Spread {
@@ -318,6 +318,6 @@ fn spread(value: Option<Spread>, decimals: usize) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes of files")]
-fn mebibytes(bytes: u64) -> f64 {
+pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }

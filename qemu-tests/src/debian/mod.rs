@@ -14,7 +14,7 @@ use crate::{MachineBuilder, Vm, Witness, tool};
 
 /// What the tool is linked with and calls, and a shell.
 const SERVICE: &str = "command = [\"/bin/busybox\"]\n\
-     build = { debian = [\"bsdutils\", \"busybox-static\", \"libgcc-s1\", \"mount\", \"util-linux\"] }\n";
+     build = { debian = [\"bsdutils\", \"busybox-static\", \"coreutils\", \"libgcc-s1\", \"mount\", \"util-linux\"] }\n";
 const PATH: &str = "/usr/sbin:/sbin:/usr/bin:/bin";
 
 /// The machine that runs, and its disks.
