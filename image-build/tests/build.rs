@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use orlop_image_build::{BuildOptions, Built, build};
+use orlop_image_build::{BuildOptions, Built, DiskFormat, DiskReport, build};
 
 /// A machine's folder and a runtime of stand-ins: any static program will do.
 struct Machine {
@@ -235,6 +235,140 @@ fn a_second_build_makes_the_same_bytes_without_apt() {
     assert!(!second.up_to_date);
     assert!(read(&second) == bytes);
     assert!(!cache.join("apt").exists(), "apt was asked");
+}
+
+/// What `program` prints; it must end well.
+#[expect(clippy::panic, reason = "a test fails by panicking")]
+fn said(program: &str, arguments: &[&str]) -> String {
+    let mut command = Command::new(program);
+    let command = command.env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+    let output = command.args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("run {program}: {error}"));
+    assert!(output.status.success(), "{program}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_disk_is_what_everybody_elses_tools_take_for_one() {
+    let machine = Machine::new(BOX);
+    let options = |formats: &[DiskFormat]| BuildOptions {
+        formats: formats.to_vec(),
+        ..machine.options()
+    };
+    let of = |formats: &[DiskFormat]| build(&machine.path("m"), &options(formats)).unwrap();
+    let built = of(&[DiskFormat::Raw, DiskFormat::Qcow2]);
+    let [raw, qcow2] = built.disks.as_slice() else {
+        panic!("two disks: {built:?}");
+    };
+    let disk = raw.to_str().unwrap();
+    assert!(said("sgdisk", &["--verify", disk]).contains("No problems found"));
+    said("qemu-img", &["check", qcow2.to_str().unwrap()]);
+    said("qemu-img", &["compare", disk, qcow2.to_str().unwrap()]);
+
+    // Each partition as a file of its own.
+    let mut bytes = fs::read(raw).unwrap();
+    let field = |number: usize, name: &str| {
+        let text = said("sgdisk", &[&format!("--info={number}"), disk]);
+        let line = text.lines().find_map(|line| line.strip_prefix(name));
+        let value = line.and_then(|line| line.split_whitespace().next());
+        value
+            .unwrap_or_else(|| panic!("{name} in {text}"))
+            .to_owned()
+    };
+    let bytes_of = |number: usize, name: &str| field(number, name).parse::<usize>().unwrap() * 512;
+    let offset = |number: usize| bytes_of(number, "First sector: ");
+    let taken_out = |number: usize| {
+        let end = offset(number) + bytes_of(number, "Partition size: ");
+        let path = machine.path(&format!("partition{number}"));
+        fs::write(&path, &bytes[offset(number)..end]).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let esp = taken_out(1);
+    said("fsck.vfat", &["-n", &esp]);
+    let slot = taken_out(2);
+    let (system, report) = (
+        fs::read(&built.system).unwrap(),
+        DiskReport::load(&raw.with_file_name("")),
+    );
+    let hash = report.unwrap().root_hash;
+    let behind = format!("--hash-offset={}", system.len());
+    said("veritysetup", &["verify", &slot, &slot, &hash, &behind]);
+    let uuid = field(2, "Partition unique GUID: ")
+        .replace('-', "")
+        .to_lowercase();
+    assert_eq!(uuid, hash[..32]);
+    assert_eq!(field(4, "Partition name: "), "'orlop-state'");
+    let state = taken_out(4);
+    said("e2fsck", &["-fn", &state]);
+
+    // UEFI and a BIOS are given the same kernel, initramfs and command line.
+    let read = |name: &str| {
+        let to = machine.path("read");
+        said(
+            "mcopy",
+            &[
+                "-n",
+                "-o",
+                "-i",
+                &esp,
+                &format!("::/{name}"),
+                to.to_str().unwrap(),
+            ],
+        );
+        fs::read(to).unwrap()
+    };
+    let uki = machine.path("uki.efi");
+    fs::write(&uki, read("EFI/BOOT/BOOTX64.EFI")).unwrap();
+    let section = |name: &str| {
+        let dump = format!("{name}={}", machine.path("section").display());
+        let copy = machine.path("copy").display().to_string();
+        said(
+            "objcopy",
+            &["--dump-section", &dump, uki.to_str().unwrap(), &copy],
+        );
+        fs::read(machine.path("section")).unwrap()
+    };
+    assert!(section(".linux") == read("orlop/vmlinuz"));
+    assert!(section(".linux") == fs::read(&built.vmlinuz).unwrap());
+    assert!(section(".initrd") == read("orlop/initramfs"));
+    let cmdline = String::from_utf8(section(".cmdline")).unwrap();
+    assert!(
+        cmdline.contains(&format!("roothash={hash} gpt ")),
+        "{cmdline}"
+    );
+    let config = String::from_utf8(read("syslinux/syslinux.cfg")).unwrap();
+    assert!(
+        config.contains(&format!("  APPEND {cmdline}\n")),
+        "{config}"
+    );
+    assert!(
+        read("orlop/build.json") == fs::read(built.system.with_file_name("build.json")).unwrap()
+    );
+
+    // A machine ran from the disk: that one is neither taken for what was built nor made into others.
+    let at = offset(4) + (8 << 20);
+    assert_eq!(bytes[at], 0, "nothing is there in an empty ext4");
+    let used = fs::File::options().write(true).open(raw).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&used, b"identity", at as u64).unwrap();
+    used.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(9))
+        .unwrap();
+    let vhd = of(&[DiskFormat::Vhd]).disks.remove(0);
+    let unpacked = machine.path("unpacked").display().to_string();
+    let vhd = vhd.to_str().unwrap();
+    said(
+        "qemu-img",
+        &["convert", "-f", "vpc", "-O", "raw", vhd, &unpacked],
+    );
+    assert!(fs::read(&unpacked).unwrap() == bytes);
+    bytes[at..at + 8].copy_from_slice(b"identity");
+    assert!(
+        fs::read(raw).unwrap() == bytes,
+        "the used disk is left alone"
+    );
+    // Unless it is asked for: the same bytes come out once more.
+    of(&[DiskFormat::Raw]);
+    bytes[at..at + 8].fill(0);
+    assert!(fs::read(raw).unwrap() == bytes);
 }
 
 #[test]

@@ -20,9 +20,6 @@ const fn optional(name: &'static str) -> Wanted<'static> {
 const BOOT: &[Wanted<'static>] = &[
     required("virtio_pci"),
     required("virtio_blk"),
-    // What erofs and ext4 count their sums with. libcrc32c says `softdep=pre: crc32c`, an alias, which
-    // modprobe would look up; the full kernel has it as a module, the cloud kernel has it in itself.
-    optional("crc32c_generic"),
     required("erofs"),
     required("ext4"),
 ];
