@@ -99,11 +99,13 @@ pub(super) fn make(
         remove(&output.path(&file.file))?;
     }
     let is_asked_for = wanted.iter().any(|(format, _)| (*format, compress) == RAW);
-    let raw = output.path(match raw_is_there || is_asked_for {
-        true => "disk.raw",
-        // A machine may keep its state in a disk.raw that was there.
-        false => "disk.raw.unasked",
-    });
+    let raw = output.path("disk.raw");
+    // A machine may keep its state in a disk.raw that is there: unasked none is written over it.
+    let unasked = disk::Unfinished::of(&output.path("disk.raw.unasked"));
+    let raw = match raw_is_there || is_asked_for {
+        true => &raw,
+        false => &unasked.path,
+    };
     if is_asked_for && known.is_some() && raw.exists() {
         let raw = raw.display();
         progress.warn(&format!(
@@ -115,7 +117,7 @@ pub(super) fn make(
         known => {
             progress.step("write disk.raw");
             packages.fetch(&inputs.checked.machine.kernel.suite, &pins)?;
-            let mut made = write_raw(inputs, packages, &pins, built, &digest, &raw)?;
+            let mut made = write_raw(inputs, packages, &pins, built, &digest, raw)?;
             made.files = known.map(|known| known.files).unwrap_or_default();
             made
         }
@@ -123,12 +125,9 @@ pub(super) fn make(
     for (format, path) in &wanted {
         if (*format, compress) != RAW {
             progress.step(&format!("write {}", name_of(path)));
-            format.convert(compress, &raw, path)?;
+            format.convert(compress, raw, path)?;
         }
         report.add(*format, compress, path)?;
-    }
-    if !(raw_is_there || is_asked_for) {
-        remove(&raw)?;
     }
     report.save(&output.folder)?;
     progress.step(&report.summary());

@@ -81,18 +81,18 @@ impl DiskFormat {
     /// # Errors
     /// When qemu-img is missing, or the file cannot be written.
     pub fn convert(self, compress: bool, from: &Path, to: &Path) -> Result<()> {
-        let part = super::part_of(to);
+        let part = super::Unfinished::of(to);
         if (self, compress) == (Self::Raw, true) {
-            pack(from, &part).with_context(|| format!("write {}", part.display()))?;
+            pack(from, &part.path).with_context(|| format!("write {}", to.display()))?;
         } else {
             let words = ["convert", "-f", "raw"]
                 .iter()
                 .chain(self.of_qemu(compress));
             let words = words.map(OsString::from);
-            let files = [from, &part].map(|path| path.as_os_str().to_owned());
+            let files = [from, &part.path].map(|path| path.as_os_str().to_owned());
             qemu_img(words.chain(files), to)?;
         }
-        std::fs::rename(&part, to).with_context(|| format!("write {}", to.display()))
+        std::fs::rename(&part.path, to).with_context(|| format!("write {}", to.display()))
     }
 }
 
@@ -157,6 +157,22 @@ mod tests {
             std::fs::read(path).unwrap()
         });
         assert!(one == two);
+    }
+
+    #[test]
+    fn what_fails_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let to = folder.path().join("disk.qcow2");
+        let error = DiskFormat::Qcow2
+            .convert(false, Path::new("/nowhere"), &to)
+            .unwrap_err();
+        assert!(error.to_string().contains("qemu-img says"), "{error:#}");
+        std::fs::write(folder.path().join("disk.raw"), [1; 100]).unwrap();
+        std::fs::create_dir(folder.path().join("disk.raw.zst")).unwrap();
+        let (from, to) = ("disk.raw", "disk.raw.zst");
+        let [from, to] = [from, to].map(|name| folder.path().join(name));
+        DiskFormat::Raw.convert(true, &from, &to).unwrap_err();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 
     #[test]

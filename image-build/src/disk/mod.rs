@@ -132,9 +132,9 @@ impl<'a> Disk<'a> {
     /// # Errors
     /// When the workstation's disk is full, for example.
     pub fn write(&self, path: &Path) -> Result<()> {
-        let part = part_of(path);
+        let part = Unfinished::of(path);
         let write = || -> io::Result<()> {
-            let disk = SparseFile::create(&part, self.layout.disk)?;
+            let disk = SparseFile::create(&part.path, self.layout.disk)?;
             disk.write_at(&self.table.begin, 0)?;
             self.esp
                 .write(&self.boot_sector, &disk, self.layout.esp.start)?;
@@ -146,9 +146,9 @@ impl<'a> Disk<'a> {
                 .write(disk.file(), self.layout.state.start)?;
             let end = self.layout.disk - self.table.end.len() as u64;
             disk.write_at(&self.table.end, end)?;
-            std::fs::rename(&part, path)
+            std::fs::rename(&part.path, path)
         };
-        write().with_context(|| format!("write {}", part.display()))
+        write().with_context(|| format!("write {}", path.display()))
     }
 
     /// The root hash, hexadecimal.
@@ -246,9 +246,26 @@ fn digest(esp: &Tree, root_hash: &[u8; 32]) -> [u8; 32] {
     hasher.finalize().into()
 }
 
-/// The name under which a file is written until it is whole.
-fn part_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".part");
-    name.into()
+/// A file under a name of its own until it is whole, and gone when it does not come to that: disks
+/// are large, and one of the reasons is that there is no room.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    /// Where it is meanwhile.
+    pub(crate) path: PathBuf,
+}
+
+impl Unfinished {
+    /// For the file at `path`.
+    pub(crate) fn of(path: &Path) -> Self {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".part");
+        Self { path: name.into() }
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Renamed it is not there any more.
+        let _ = std::fs::remove_file(&self.path);
+    }
 }
