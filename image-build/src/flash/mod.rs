@@ -37,6 +37,8 @@ use write::{FlashError, Job};
 /// The disk was begun, and is not bootable now.
 const EXIT_SPOILED: u8 = 3;
 
+/// How long a disk that fails may take to be gone: what was under way to it comes first.
+const VANISH_LIMIT: Duration = Duration::from_secs(10);
 /// How long the kernel's or udev's look at the new table may take.
 const REREAD_LIMIT: Duration = Duration::from_secs(3);
 
@@ -154,7 +156,7 @@ fn vanished(error: &FlashError, disk: &Disk) -> bool {
         error,
         FlashError::Write { .. } | FlashError::Sync(_) | FlashError::ReadBack { .. }
     );
-    let limit = Instant::now() + Duration::from_secs(2);
+    let limit = Instant::now() + VANISH_LIMIT;
     while of_disk && Instant::now() < limit {
         if !device::is_there(disk) {
             return true;
