@@ -148,7 +148,7 @@ fn start_reaper(report: &Report) -> Reaper {
     match signals::child_ended() {
         Ok(mut ended) => {
             let reaper = reaper.clone();
-            tokio::task::spawn_local(async move {
+            crate::task::spawn(async move {
                 loop {
                     ended.recv().await;
                     while reaper.reap() {

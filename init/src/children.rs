@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::libc::SIGKILL;
 use orlop_supervisor::ExitStatus;
-use orlop_sys::child::{Outcome, spawn};
+use orlop_sys::child::{Child, Outcome, spawn};
 use orlop_sys::credentials::{CapabilitySet, limit_bounding_set};
 use orlop_sys::exec::{StringVector, execve};
 use orlop_sys::pidfd::send_signal;
@@ -49,6 +49,11 @@ pub async fn run(
     work: impl FnOnce() -> Result<(), Errno>,
 ) -> Result<(), ChildError> {
     let child = spawn(keep, work).map_err(ChildError::Start)?;
+    ended(reaper, deadline, child).await
+}
+
+/// Apart from the work, so that it is there once for all kinds of it.
+async fn ended(reaper: &Reaper, deadline: Duration, child: Child) -> Result<(), ChildError> {
     let ended = reaper.watch(child.pid);
     let in_time = tokio::time::timeout(deadline, ended).await.is_ok();
     match child.outcome() {

@@ -25,6 +25,7 @@ pub mod shutdown;
 pub mod signals;
 pub mod stage;
 pub mod stages;
+pub mod task;
 pub mod watchdog;
 pub mod watched;
 

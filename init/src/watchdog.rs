@@ -61,7 +61,7 @@ pub(crate) fn arm_if_there(shared: &Rc<Shared>) -> bool {
                 timeout.as_secs()
             ));
             let _was_not_set = shared.watchdog.set(Some(armed));
-            tokio::task::spawn_local(feed(shared.clone(), timeout / 2));
+            crate::task::spawn(feed(shared.clone(), timeout / 2));
         }
         Err(error) => {
             shared

@@ -72,7 +72,7 @@ impl LogBroker {
 #[must_use]
 pub fn start() -> LogBroker {
     let (sender, receiver) = mpsc::unbounded_channel();
-    tokio::task::spawn_local(run(receiver));
+    crate::task::spawn(run(receiver));
     LogBroker(sender)
 }
 
@@ -267,7 +267,7 @@ fn drain(
     reading: Rc<OwnedFd>,
     dropped: mpsc::UnboundedSender<(ServiceName, u64)>,
 ) -> JoinHandle<()> {
-    tokio::task::spawn_local(async move {
+    crate::task::spawn(async move {
         // A descriptor of its own: the last drain of this pipe may not be deregistered yet.
         let Ok(own) = reading.try_clone() else { return };
         let Ok(null) = File::options().write(true).open("/dev/null") else {

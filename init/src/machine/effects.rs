@@ -67,13 +67,13 @@ impl Machine {
                 if let Some(unit) = self.units.get(&service) {
                     let (shared, unit) = (self.shared.clone(), unit.clone());
                     let probe = running::probe(shared, unit, life, serial, timeout);
-                    tokio::task::spawn_local(probe);
+                    crate::task::spawn(probe);
                 }
             }
             Effect::ReadOut { service, life } => {
                 if let Some(unit) = self.units.get(&service) {
                     let (shared, unit) = (self.shared.clone(), unit.clone());
-                    tokio::task::spawn_local(running::read_out(shared, unit, life));
+                    crate::task::spawn(running::read_out(shared, unit, life));
                 }
             }
             Effect::StopProbe { service, serial } => {
@@ -97,7 +97,7 @@ impl Machine {
         let Some(unit) = self.units.get(service) else {
             return;
         };
-        tokio::task::spawn_local(running::launch(self.shared.clone(), unit.clone(), life));
+        crate::task::spawn(running::launch(self.shared.clone(), unit.clone(), life));
     }
 
     /// Looks at the cgroup after the effects at hand are done.
@@ -118,7 +118,7 @@ impl Machine {
             // Nothing tells again: it is asked until there is an answer.
             Err(_) => {
                 let events = self.shared.events.clone();
-                tokio::task::spawn_local(async move {
+                crate::task::spawn(async move {
                     tokio::time::sleep(LOOK_AGAIN).await;
                     let _loop_never_ends = events.send(LoopEvent::CgroupChanged(service));
                 });

@@ -53,7 +53,7 @@ pub(super) async fn follow(shared: Rc<Shared>, wanted: Vec<PathBuf>) {
     }
     listen_for_button(&shared);
     let drivers = Rc::new(Drivers::default());
-    tokio::task::spawn_local(load_drivers(shared.clone(), drivers.clone()));
+    crate::task::spawn(load_drivers(shared.clone(), drivers.clone()));
     let mut events_port = Some(Path::new(ports::PORTS).join(ports::EVENTS_PORT));
     let mut deadline: Option<Duration> = None;
     loop {
@@ -109,7 +109,7 @@ async fn load_drivers(shared: Rc<Shared>, drivers: Rc<Drivers>) {
 fn listen_for_button(shared: &Rc<Shared>) {
     for button in ports::power_buttons() {
         let events = shared.events.clone();
-        tokio::task::spawn_local(async move {
+        crate::task::spawn(async move {
             ports::pressed(button).await;
             let _loop_never_ends = events.send(LoopEvent::Shutdown(Shutdown::PowerOff));
         });

@@ -152,10 +152,10 @@ pub async fn run(mut booted: Booted) -> ! {
     let mut machine = Machine::new(booted, events.clone(), calls, (network, names), proc);
     sources::start_sources(&machine.shared, &events, machine.wanted_devices());
     let stage = network_stage::run(machine.shared.clone(), machine.published(), news);
-    tokio::task::spawn_local(stage);
+    crate::task::spawn(stage);
     screen::tell_left_out(&report, &findings, &machine.shared.broken);
     machine.follow_clock();
-    tokio::task::spawn_local(report.clone().keep_writing());
+    crate::task::spawn(report.clone().keep_writing());
     machine.step(Event::Boot);
     report.stage(Stage::Supervise, boottime().saturating_sub(started), &[]);
     let kind = machine.turn(&mut inbox, &mut incoming).await;
@@ -234,7 +234,7 @@ impl Machine {
         if units.any(|unit| unit.service.supervision.schedule.is_some()) {
             self.step(wall_clock::read());
             let (report, events) = (self.shared.report.clone(), self.shared.events.clone());
-            tokio::task::spawn_local(async move {
+            crate::task::spawn(async move {
                 if let Err(errno) = wall_clock::follow(events).await {
                     report.warn(&format!("following the clock: {errno}"));
                 }
@@ -319,7 +319,7 @@ impl Machine {
             .report
             .event(&serde_json::json!({"event": "shutdown", "kind": word}));
         let events = self.shared.events.clone();
-        tokio::task::spawn_local(async move {
+        crate::task::spawn(async move {
             for said in 0_u32.. {
                 // A long grace period must not scroll the console away.
                 let pause = if said < 5 { 1 } else { 5 };

@@ -92,7 +92,7 @@ impl Machine {
                 }));
             }
             NetworkEvent::DhcpLinksChanged => {
-                tokio::task::spawn_local(compare_links(self.shared.clone()));
+                crate::task::spawn(compare_links(self.shared.clone()));
             }
             NetworkEvent::ReachChanged(reach) => {
                 for event in self.needs.reached(&reach) {
@@ -102,7 +102,7 @@ impl Machine {
             }
             _ => {}
         }
-        tokio::task::spawn_local(keep_resolv_conf(self.shared.clone()));
+        crate::task::spawn(keep_resolv_conf(self.shared.clone()));
     }
 
     /// Restarts the holders of `network.lease` whose sockets are not those of the links any more.

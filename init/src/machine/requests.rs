@@ -41,7 +41,7 @@ pub(crate) fn listen_for_root(shared: &Rc<Shared>) {
     let path = Path::new(orlop_control::CONTROL_SOCKET);
     match bind(path) {
         Ok(listener) => {
-            tokio::task::spawn_local(serve(listener, Access::root(), shared.calls.clone()));
+            crate::task::spawn(serve(listener, Access::root(), shared.calls.clone()));
         }
         Err(error) => shared.report.warn(&format!(
             "listening at {}: {}",
@@ -168,7 +168,7 @@ impl Machine {
             self.requests.execs,
             reply,
         );
-        tokio::task::spawn_local(exec);
+        crate::task::spawn(exec);
     }
 
     /// The service of that name, or all instances of a scaled one.
@@ -290,7 +290,7 @@ impl Machine {
         let kernel = kernel_release();
         let shared = self.shared.clone();
         let hostname = shared.machine.hostname.clone();
-        tokio::task::spawn_local(async move {
+        crate::task::spawn(async move {
             let addresses = shared.network.addresses().await.unwrap_or_default();
             let addresses = addresses
                 .into_iter()
@@ -312,7 +312,7 @@ impl Machine {
 
     fn lease(&self, lease: Lease, reply: Responder) {
         let shared = self.shared.clone();
-        tokio::task::spawn_local(async move {
+        crate::task::spawn(async move {
             let applied = shared.network.apply_lease(lease).await;
             keep_resolv_conf(shared).await;
             reply.answer(match applied {

@@ -20,7 +20,7 @@ pub(super) fn start_sources(
         Ok(streams) => {
             for (mut stream, kind) in streams {
                 let events = events.clone();
-                tokio::task::spawn_local(async move {
+                crate::task::spawn(async move {
                     loop {
                         stream.recv().await;
                         let _loop_never_ends = events.send(LoopEvent::Shutdown(kind));
@@ -34,6 +34,6 @@ pub(super) fn start_sources(
     }
     // Ctrl-Alt-Del sends SIGINT instead of resetting at once (reboot(2), LINUX_REBOOT_CMD_CAD_OFF).
     let _absent_in_a_container = orlop_sys::power::route_ctrl_alt_del_to_init();
-    tokio::task::spawn_local(hardware::follow(shared.clone(), wanted));
+    crate::task::spawn(hardware::follow(shared.clone(), wanted));
     requests::listen_for_root(shared);
 }

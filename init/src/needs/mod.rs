@@ -15,7 +15,7 @@ use std::time::Duration;
 use orlop_config::{Need, ServiceName};
 use orlop_supervisor::{Event, ServiceState};
 use tokio::sync::mpsc;
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::AbortHandle;
 
 use crate::machine::LoopEvent;
 use crate::network::Reach;
@@ -127,9 +127,9 @@ impl Needs {
                 let _loop_never_ends = events.send(event);
             };
             let task = match need.clone() {
-                Need::Time => spawn_local(clock(tell)),
-                Need::Path(path) => spawn_local(place::watch(path, false, reaper, tell)),
-                Need::Device(path) => spawn_local(place::watch(path, true, reaper, tell)),
+                Need::Time => crate::task::spawn(clock(tell)),
+                Need::Path(path) => crate::task::spawn(place::watch(path, false, reaper, tell)),
+                Need::Device(path) => crate::task::spawn(place::watch(path, true, reaper, tell)),
                 Need::Link(_) | Need::Address | Need::Online => continue,
             };
             self.watchers.insert(need.clone(), task.abort_handle());

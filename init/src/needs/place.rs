@@ -104,7 +104,7 @@ mod tests {
         };
         let tasks = tokio::task::LocalSet::new();
         tasks.block_on(&runtime, async {
-            tokio::task::spawn_local(watch(path.clone(), false, Reaper::new(), tell));
+            crate::task::spawn(watch(path.clone(), false, Reaper::new(), tell));
             told.recv().await;
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, "").unwrap();

@@ -217,7 +217,7 @@ mod tests {
             let (told, counted) = (notices.clone(), strangers.clone());
             let reaper = Reaper::new();
             let reap = reaper.clone();
-            tokio::task::spawn_local(ours.clone().read(
+            crate::task::spawn(ours.clone().read(
                 reaper,
                 origin,
                 folder.path().to_owned(),
@@ -228,7 +228,7 @@ mod tests {
                 },
             ));
             // What SIGCHLD does in PID 1.
-            tokio::task::spawn_local(async move {
+            crate::task::spawn(async move {
                 loop {
                     while reap.reap() {}
                     tokio::time::sleep(LOOK).await;

@@ -25,7 +25,7 @@ impl CgroupWatch {
     /// What epoll_ctl(2) says.
     pub(super) fn start(file: &EventsFile, tell: impl Fn() + 'static) -> io::Result<Self> {
         let watched = watch(file.clone(), Interest::PRIORITY)?;
-        Ok(Self(tokio::task::spawn_local(async move {
+        Ok(Self(crate::task::spawn(async move {
             while let Ok(mut ready) = watched.ready(Interest::PRIORITY).await {
                 ready.clear_ready();
                 // ENODEV: the cgroup is gone, and this task with its service's hold on it.

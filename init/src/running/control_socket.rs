@@ -42,6 +42,6 @@ pub(super) fn listen(shared: &Shared, unit: &Unit, uid: u32) -> Result<(), Strin
         uids,
     );
     let serving = serve(listener, access, shared.calls.clone());
-    unit.held_mut().control = Some(tokio::task::spawn_local(serving));
+    unit.held_mut().control = Some(crate::task::spawn(serving));
     Ok(())
 }

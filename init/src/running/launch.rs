@@ -309,7 +309,7 @@ async fn arrive(
     };
     unit.held_mut().main = Some(Rc::new(main));
     if outcome == LaunchOutcome::Executed {
-        tokio::task::spawn_local(tell_exit(shared.clone(), unit.clone(), exited));
+        crate::task::spawn(tell_exit(shared.clone(), unit.clone(), exited));
         return Ok(pid);
     }
     // Whatever the child is still at, it ends here; its leftovers are in the cgroup.

@@ -49,7 +49,7 @@ impl Unit {
     /// Sends the stop signal to the main process as soon as it listens.
     pub fn stop(&self, signal: Signal) {
         if let Some(main) = self.main() {
-            tokio::task::spawn_local(stop::deliver(self.clone(), main, signal));
+            crate::task::spawn(stop::deliver(self.clone(), main, signal));
         }
     }
 
@@ -87,7 +87,7 @@ impl Unit {
         let pidfd = pidfd::open(pid)?;
         let main = Rc::new(MainProcess { pid, pidfd });
         self.held_mut().declared = Some(main.clone());
-        tokio::task::spawn_local(follow(shared.clone(), self.clone(), main));
+        crate::task::spawn(follow(shared.clone(), self.clone(), main));
         Ok(())
     }
 

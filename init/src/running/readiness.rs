@@ -49,7 +49,7 @@ pub(super) async fn prepare_socket(shared: &Rc<Shared>, unit: &Unit) -> Result<(
     };
     let reaper = shared.reaper.clone();
     let (shared, unit) = (shared.clone(), unit.clone());
-    tokio::task::spawn_local(async move {
+    crate::task::spawn(async move {
         let mut strangers = 0_u64;
         let tell = |said| match said {
             Said::Notice(notice) => tell(&shared, &unit, notice),
@@ -137,7 +137,7 @@ impl ReadyPipe {
         } = self;
         drop(writing);
         let (shared, unit, life) = (shared.clone(), unit.clone(), unit.life());
-        tokio::task::spawn_local(async move {
+        crate::task::spawn(async move {
             if has_line(reading).await {
                 let event = Event::Notice {
                     service: unit.service.name.clone(),

@@ -245,7 +245,9 @@ impl Unit {
             let network = shared.network.clone();
             let name = self.service.name.clone();
             // The kernel deletes the veth with the namespace, whose last descriptor went above.
-            tokio::task::spawn_local(async move { network.detach(&name).await });
+            crate::task::spawn(async move {
+                let _gone_with_the_namespace = network.detach(&name).await;
+            });
         }
     }
 }

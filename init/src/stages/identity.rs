@@ -100,7 +100,7 @@ const SYSRQ: &str = "kernel.sysrq";
 /// No magic keys on the console (Documentation/admin-guide/sysrq). The kernel waits some 20 ms for
 /// its readers to notice, so a child waits with it.
 fn switch_sysrq_off(reaper: Reaper) {
-    tokio::task::spawn_local(async move {
+    crate::task::spawn(async move {
         let write = || fs::write(sysctl_path(SYSRQ), "0").map_err(errno);
         // A kernel without magic keys has no such file.
         let _absent = children::run(&reaper, DEADLINE, &[], write).await;

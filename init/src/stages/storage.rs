@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::mount::{MsFlags, mount};
@@ -43,24 +43,31 @@ pub async fn run(
 ) -> Result<Done<Storage>, Fatal> {
     let mut degraded = Vec::new();
     let _exists_already = fs::create_dir(NEW_ROOT);
-    let slot = match devices.system {
-        SystemSource::Disk(path) => {
-            mount_system(reaper, path).await.map_err(not_ours)?;
-            None
-        }
+    // The kernel detaches a loop device that nobody holds open: it is held until it is mounted.
+    let (system, held, opened) = match devices.system {
+        SystemSource::Disk(path) => (path, None, None),
         SystemSource::File(path) => {
-            // The kernel detaches a loop device that nobody holds open.
             let device = attach_loop(&path)?;
-            mount_system(reaper, device.path).await.map_err(not_ours)?;
-            drop(device.device);
-            None
+            (device.path, Some(device.device), None)
         }
         SystemSource::Slot(slot, root) => {
-            let mount = |device| mount_system(reaper, device);
-            slot::open(reaper, &slot, &root, notices, mount).await?;
-            Some(slot)
+            let opened = slot::open(reaper, slot, &root).await?;
+            (opened.device(), None, Some(opened))
         }
     };
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
+    let mounted = mount_in_child(reaper, &system, NEW_ROOT.as_ref(), "erofs", flags, None).await;
+    if let Err(reason) = mounted {
+        let reason = format!("mounting the system {} (erofs): {reason}", system.display());
+        return Err(match opened {
+            Some(opened) => opened.failed(reason),
+            None => Fatal(format!(
+                "{reason}; the disk is not one that `orlop build` made, or it is damaged: build and flash it again"
+            )),
+        });
+    }
+    drop(held);
+    let slot = opened.map(|opened| opened.listen(notices));
     let state = Path::new(NEW_ROOT).join("state");
     let persistent = match &devices.state {
         Ok(disk) => mount_state(reaper, disk, &state, &mut degraded).await,
@@ -84,23 +91,6 @@ pub async fn run(
         value: Storage { persistent, slot },
         degraded,
     })
-}
-
-/// # Errors
-/// One fragment that names the device.
-async fn mount_system(reaper: &Reaper, system: PathBuf) -> Result<(), String> {
-    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
-    let mounted = mount_in_child(reaper, &system, NEW_ROOT.as_ref(), "erofs", flags, None);
-    mounted
-        .await
-        .map_err(|reason| format!("mounting the system {} (erofs): {reason}", system.display()))
-}
-
-fn not_ours(mut reason: String) -> Fatal {
-    reason.push_str(
-        "; the disk is not one that `orlop build` made, or it is damaged: build and flash it again",
-    );
-    Fatal(reason)
 }
 
 async fn mount_state(

@@ -45,6 +45,17 @@ pub fn spawn(
     keep: &[BorrowedFd<'_>],
     work: impl FnOnce() -> Result<(), Errno>,
 ) -> Result<Child, Errno> {
+    let mut work = Some(work);
+    spawn_any(keep, &mut || {
+        work.take().map_or(Err(Errno::EINVAL), |work| work())
+    })
+}
+
+/// One function for all kinds of work: PID 1 has many, and a kilobyte for each.
+fn spawn_any(
+    keep: &[BorrowedFd<'_>],
+    work: &mut dyn FnMut() -> Result<(), Errno>,
+) -> Result<Child, Errno> {
     let (result, report) = pipe2(OFlag::O_CLOEXEC)?;
     let mut kept: Vec<_> = keep
         .iter()

@@ -65,8 +65,7 @@ pub(in crate::stages) async fn find(
     }
     let wanted = Rc::new(Notify::new());
     wanted.notify_one();
-    let drivers =
-        tokio::task::spawn_local(load_drivers(report.clone(), reaper.clone(), wanted.clone()));
+    let drivers = crate::task::spawn(load_drivers(report.clone(), reaper.clone(), wanted.clone()));
     let found = loop {
         let left = deadline.saturating_sub(boottime());
         let left = match refused.is_empty() {

@@ -1,6 +1,5 @@
 //! The slot as a device whose every block the kernel checks when it is read.
 
-use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,36 +20,57 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// A data block's sectors.
 const SECTORS: u64 = 8;
 
-/// Opens the slot, has `mount` mount the device, and listens for bad blocks from then on.
+/// A slot that the kernel has opened.
+#[derive(Debug)]
+pub(in crate::stages) struct Opened {
+    slot: Slot,
+    /// From before the first read on: no bad block goes untold.
+    uevents: Option<OwnedFd>,
+}
+
+/// Opens the slot.
 ///
 /// # Errors
-/// When the kernel does not open it, or a block that the mount reads is bad: one sentence.
-pub(in crate::stages) async fn open<F: Future<Output = Result<(), String>>>(
+/// When the kernel does not: one sentence.
+pub(in crate::stages) async fn open(
     reaper: &Reaper,
-    slot: &Slot,
+    slot: Slot,
     root: &RootHash,
-    notices: &Notices,
-    mount: impl FnOnce(PathBuf) -> F,
-) -> Result<(), Fatal> {
-    // From before the first read on: no bad block goes untold.
-    let uevents = orlop_sys::uevent::open().ok();
-    let node = slot.node();
-    let opened = children::run(reaper, DEADLINE, &[], || create(&node, root)).await;
-    let mounted = match opened {
-        Ok(()) => mount(Path::new("/dev").join(DEVICE)).await,
-        Err(error) => Err(cause(&chain(&error))),
+) -> Result<Opened, Fatal> {
+    let opened = Opened {
+        slot,
+        uevents: orlop_sys::uevent::open().ok(),
     };
-    if let Err(error) = mounted {
-        let bad = uevents.as_ref().and_then(bad_blocks::first);
-        let cause = bad.map_or(error, |block| bad_blocks::described(&[block]));
-        return Err(Fatal(format!("{slot} does not open: {cause}; {REMEDY}")));
+    let node = opened.slot.node();
+    match children::run(reaper, DEADLINE, &[], || create(&node, root)).await {
+        Ok(()) => Ok(opened),
+        Err(error) => Err(opened.failed(cause(&chain(&error)))),
     }
-    let watched = uevents.and_then(|socket: OwnedFd| watch(socket, Interest::READABLE).ok());
-    if let Some(uevents) = watched {
-        let listen = bad_blocks::listen(uevents, slot.clone(), notices.clone());
-        tokio::task::spawn_local(listen);
+}
+
+impl Opened {
+    /// The node to be mounted.
+    pub(in crate::stages) fn device(&self) -> PathBuf {
+        Path::new("/dev").join(DEVICE)
     }
-    Ok(())
+
+    /// The sentence about a slot that cannot be used: for this cause, or for the bad block that the
+    /// kernel has told of.
+    pub(in crate::stages) fn failed(&self, cause: String) -> Fatal {
+        let bad = self.uevents.as_ref().and_then(bad_blocks::first);
+        let cause = bad.map_or(cause, |block| bad_blocks::described(&[block]));
+        Fatal(format!("{} does not open: {cause}; {REMEDY}", self.slot))
+    }
+
+    /// Listens for bad blocks from now on.
+    pub(in crate::stages) fn listen(self, notices: &Notices) -> Slot {
+        let watch = |socket| watch(socket, Interest::READABLE).ok();
+        if let Some(uevents) = self.uevents.and_then(watch) {
+            let listen = bad_blocks::listen(uevents, self.slot.clone(), notices.clone());
+            crate::task::spawn(listen);
+        }
+        self.slot
+    }
 }
 
 /// In the child. Without `restart_on_corruption` and `panic_on_corruption`: a bad block is an error of

@@ -46,7 +46,7 @@ pub(super) async fn find(reaper: &Reaper, name: &DiskName) -> Result<Done<PathBu
         for disk in block_devices() {
             if asked.is_to_be_asked(&disk) {
                 let (reaper, name, answers) = (reaper.clone(), name.clone(), answers.clone());
-                tokio::task::spawn_local(async move {
+                crate::task::spawn(async move {
                     let answer = is_called(&reaper, &disk, &name).await;
                     let _given_up = answers.send((disk, answer));
                 });
