@@ -114,6 +114,21 @@ fn table(disk: &File, path: &Path) -> Result<Table> {
     table.with_context(|| not_ours(path))
 }
 
+/// Whether a machine ran from this disk: its last partition is an ext4 that was mounted once
+/// (Documentation/filesystems/ext4/super.rst: `s_magic`, `s_mtime`).
+pub(crate) fn was_run(disk: &File, table: &Table) -> bool {
+    let read = || {
+        let state = table.partitions().pop()?;
+        let mut superblock = [0; 64];
+        let at = state.first.checked_mul(SECTOR)?.checked_add(1024)?;
+        disk.read_exact_at(&mut superblock, at).ok()?;
+        let is_ext4 = superblock.get(0x38..0x3a)? == [0x53, 0xef];
+        let mounted = superblock.get(0x2c..0x30)?.iter().any(|byte| *byte != 0);
+        Some(is_ext4 && mounted)
+    };
+    read().unwrap_or(false)
+}
+
 fn tail(disk: &File) -> Result<Table> {
     let length = disk.metadata()?.len();
     let mut tail = vec![0; TAIL_BYTES];
@@ -258,6 +273,25 @@ pub(crate) mod tests {
             assert_eq!(opened.format, format, "{options}");
             assert_eq!(opened.info, sample_info(), "{options}");
         }
+    }
+
+    #[test]
+    fn an_ext4_that_was_mounted_tells_that_a_machine_ran() {
+        let mut disk = sample("{}");
+        // In the place of the only partition of the sample.
+        let superblock = 2048 * 512 + 1024;
+        disk[superblock..superblock + 64].fill(0);
+        let was_run = |disk: &[u8]| {
+            let file = tempfile::tempfile().unwrap();
+            file.write_all_at(disk, 0).unwrap();
+            was_run(&file, &Table::parse(disk).unwrap())
+        };
+        disk[superblock + 0x2c] = 1;
+        assert!(!was_run(&disk), "no ext4");
+        disk[superblock + 0x38..superblock + 0x3a].copy_from_slice(&[0x53, 0xef]);
+        assert!(was_run(&disk));
+        disk[superblock + 0x2c] = 0;
+        assert!(!was_run(&disk), "never mounted");
     }
 
     #[test]

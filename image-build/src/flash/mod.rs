@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
+use crate::disk_image;
 use crate::host_program::find_program;
 use crate::kernel::DISK_DRIVERS;
 use crate::progress::Progress;
@@ -183,6 +184,13 @@ fn introduce(options: &FlashOptions, image: &Source, disk: &Disk) -> Result<()> 
              `debian = \"linux-image-amd64\"` in system.toml",
             info.kernel_release
         ));
+    }
+    if disk_image::was_run(&image.file, &image.table) {
+        lines.push(
+            "warning: a machine ran from this image: its machine-id, its SSH host keys and its data go \
+             with it; `orlop build --format raw` makes an image without them"
+                .to_owned(),
+        );
     }
     writeln!(io::stderr(), "{}", lines.join("\n")).context("write to the terminal")
 }
