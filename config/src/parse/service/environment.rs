@@ -61,7 +61,7 @@ pub(crate) fn pairs(
     match node.value {
         DeValue::Table(_) => {
             for (name, place, value) in node.named(findings).unwrap_or_default() {
-                if is_misplaced(node, name, &place)
+                if is_misplaced(node, name, &place, findings)
                     && !told_as_misplaced(&value, name, &place, findings)
                 {
                     continue;
@@ -112,11 +112,17 @@ fn dotted(name: &str, value: &DeValue<'_>) -> Option<String> {
 }
 
 /// Whether a key of the service's own stands below `[environment]`, where TOML makes it a variable. In
-/// a table of braces it was meant as one.
-fn is_misplaced(node: &Node<'_>, name: &str, place: &Place) -> bool {
+/// a table of braces, and as `environment.user`, it was meant as one.
+fn is_misplaced(node: &Node<'_>, name: &str, place: &Place, findings: &Findings<'_>) -> bool {
+    let table = &node.place.span;
+    let below_a_header = || {
+        let text = findings.text.text.split_at_checked(table.start);
+        text.is_some_and(|(before, from)| from.starts_with('[') || before.ends_with('['))
+    };
     let key = Section::Service.key(name);
-    place.span.start >= node.place.span.end
+    place.span.start >= table.end
         && key.is_some_and(|key| key.support == Support::Supported)
+        && below_a_header()
 }
 
 /// Tells where such a key belongs; whether it can be a variable all the same.
@@ -153,10 +159,15 @@ fn from_list(
             continue;
         };
         let Some((name, value)) = text.split_once('=') else {
-            entry.error(
-                findings,
-                format!("{} has no value, and there is no shell here to take it from; write \"{}=value\"", quoted(text), shown(text)),
-            );
+            let (text, name) = (quoted(text), shown(text));
+            let message = match node.key.name {
+                "environment" => format!(
+                    "{text} has no value, and there is no shell here to take it from; write \"{name}=value\""
+                ),
+                "labels" => format!("{text} has no value; write \"{name}=\" for an empty one"),
+                _ => format!("{text} has no value; write \"{name}=value\""),
+            };
+            entry.error(findings, message);
             continue;
         };
         if pairs.iter().any(|(taken, ..)| taken == name) {
