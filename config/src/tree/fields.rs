@@ -123,10 +123,19 @@ impl<'t> Fields<'t> {
 fn filled(advice: &str, value: &DeValue<'_>) -> String {
     match value {
         DeValue::String(text) => advice.replace("\"name\"", &quoted(text)),
-        DeValue::Array(list) => match list.iter().find_map(|entry| entry.get_ref().as_str()) {
-            Some(first) => advice.replace("\"name\"", &quoted(first)),
-            None => advice.to_owned(),
-        },
+        DeValue::Array(list) => {
+            let mut names = String::new();
+            for entry in list.iter().filter_map(|entry| entry.get_ref().as_str()) {
+                // Behind the colon there is an alias.
+                let (name, _) = entry.split_once(':').unwrap_or((entry, ""));
+                let comma = if names.is_empty() { "" } else { ", " };
+                names = names + comma + &quoted(name);
+            }
+            match names.is_empty() {
+                true => advice.to_owned(),
+                false => advice.replace("\"name\"", &names),
+            }
+        }
         DeValue::Table(table) => match table.keys().next() {
             Some(name) => advice.replace("<name>", &shown(name.get_ref())),
             None => advice.to_owned(),
@@ -137,6 +146,14 @@ fn filled(advice: &str, value: &DeValue<'_>) -> String {
 
 /// A key or table that belongs one level deeper or into another file.
 fn meant_as_a_section(section: Section, name: &str, value: &DeValue<'_>) -> Option<String> {
+    if section == Section::System
+        && let Some(within) = section_with(name)
+    {
+        return Some(match value.as_table() {
+            Some(_) => format!("belongs to {within}; write [{within}.{name}]"),
+            None => format!("belongs to {within}; write it below [{within}]"),
+        });
+    }
     match section {
         Section::System if Section::Service.key(name).is_some() => {
             return Some(
@@ -174,6 +191,23 @@ fn meant_as_a_section(section: Section, name: &str, value: &DeValue<'_>) -> Opti
         )),
         _ => None,
     }
+}
+
+/// The section of `system.toml` that has this key.
+fn section_with(name: &str) -> Option<&'static str> {
+    let sections = [
+        ("network", Section::Network),
+        ("access", Section::Access),
+        ("kernel", Section::Kernel),
+        ("storage", Section::Storage),
+        ("watchdog", Section::Watchdog),
+    ];
+    let has = |of: Section| {
+        of.key(name)
+            .is_some_and(|key| key.support == Support::Supported)
+    };
+    let mut sections = sections.into_iter();
+    sections.find_map(|(within, of)| has(of).then_some(within))
 }
 
 fn unknown(section: Section, name: &str, near: Option<&Key>) -> String {

@@ -55,6 +55,10 @@ fn at_the_place(line: &str, at: usize) -> Option<String> {
     let (key, value) = before.split_once('=').unwrap_or((before, ""));
     let key = shown(key.trim());
     let value = value.trim();
+    // Also behind a quoted key, as in JSON.
+    if after.starts_with(':') && before.contains('{') {
+        return Some("a colon is YAML's; write KEY = \"value\" in a table".to_owned());
+    }
     // Text that ended sooner than it was meant to: a blank or a comma would come next.
     if before.ends_with(['"', '\'']) && !after.starts_with([' ', ',', ';', ']', '}']) {
         return Some(
@@ -68,9 +72,6 @@ fn at_the_place(line: &str, at: usize) -> Option<String> {
             "several values are a list, which has brackets; write {key} = [{}, …]",
             shown(value)
         )),
-        ':' if before.contains('{') => {
-            Some("a colon is YAML's; write KEY = \"value\" in a table".to_owned())
-        }
         _ => {
             let (words, _) = line.split_once('=')?;
             let words: Vec<&str> = words.split_whitespace().collect();
@@ -146,6 +147,7 @@ mod tests {
         assert!(said("a = \"sh -c \"echo\"\"", 12).contains("the text ends at the quote"));
         assert!(said("working dir = 1", 8).contains("write working_dir = value"));
         assert!(said("a = { TZ: 1 }", 8).contains("a colon is YAML's"));
+        assert!(said("a = {\"TZ\": \"UTC\"}", 9).contains("a colon is YAML's"));
         assert_eq!(said("a = \"x\" b", 8), "");
         assert_eq!(said("ä", 1), "");
     }

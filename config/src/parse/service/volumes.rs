@@ -79,6 +79,13 @@ fn mount(text: &str) -> Result<VolumeMount, String> {
     let mut parts = text.split(':');
     let (source, target, options) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(source), Some(target), options, None) => (source, target, options),
+        (Some(path), None, ..) if path.starts_with('.') => {
+            return Err(format!(
+                "{} does not say where the service finds it; write \"{}:/path\"",
+                quoted(text),
+                shown(path)
+            ));
+        }
         (Some(path), None, ..) => {
             return Err(format!(
                 "{} has no name to keep it by; write \"data:/{}\" with [volumes.data] in system.toml",
