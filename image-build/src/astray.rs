@@ -85,7 +85,9 @@ pub(crate) fn services_without_folder(services: &Path) -> Vec<(String, String)> 
         let Some((name, ending)) = file.rsplit_once('.') else {
             continue;
         };
-        let manifest = ["toml", "yml", "yaml"].contains(&ending) && !name.is_empty();
+        // What is hidden, such as .taplo.toml, is an editor's.
+        let manifest = ["toml", "yml", "yaml"].contains(&ending) && !name.starts_with('.');
+        let manifest = manifest && !name.is_empty();
         if manifest && services.join(&file).is_file() && !services.join(name).is_dir() {
             found.push((name.to_owned(), ending.to_owned()));
         }
@@ -151,7 +153,9 @@ mod tests {
             assert_eq!(said().as_deref(), found);
         }
         fs::write(folder.path().join("db.yml"), "").unwrap();
+        fs::write(folder.path().join(".taplo.toml"), "").unwrap();
         let strays = services_without_folder(folder.path());
+        assert!(!strays.iter().any(|(name, _)| name == ".taplo"));
         assert!(strays.contains(&("db".to_owned(), "yml".to_owned())));
     }
 }

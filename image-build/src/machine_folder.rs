@@ -244,6 +244,26 @@ mod tests {
     }
 
     #[test]
+    fn files_beside_the_folders_of_services_are_told_where_they_belong() {
+        let folder = machine(&[
+            ("services/.taplo.toml", b""),
+            ("services/README.md", b""),
+            ("services/db.toml", b""),
+            ("services/docker-compose.yml", b""),
+            ("services/web.yml", b""),
+        ]);
+        let checked = MachineFolder::load(folder.path()).unwrap().check();
+        assert_eq!(
+            said(&checked),
+            [
+                "services/db.toml:1:1: a service is a folder; rename it to services/db/service.toml",
+                "services/docker-compose.yml:1:1: is not read; write each service of it into services/<name>/service.toml, in TOML",
+                "services/web.yml:1:1: is not read; write services/web/service.toml, in TOML",
+            ]
+        );
+    }
+
+    #[test]
     fn files_that_a_manifest_names_must_be_there() {
         let manifest = b"image = \"nginx\"\ncommand = [\"/x\"]\nvolumes = [\"./none:/a\", \"./html/index.html:/b\", \"./html:/c\", \"./linked/index.html:/d\", \".:/e\"]\n";
         let build = b"command = [\"/x\"]\n[build.files]\n\"app.conf\" = \"/etc/app.conf\"\n\"./bin/app\" = \"/usr/bin/app\"\n\"dangling\" = \"/etc/link\"\n";

@@ -134,6 +134,10 @@ impl Sources {
             "toml" => {
                 format!("a service is a folder; rename it to services/{service}/service.toml")
             }
+            _ if service.ends_with("compose") => {
+                "is not read; write each service of it into services/<name>/service.toml, in TOML"
+                    .to_owned()
+            }
             _ => format!("is not read; write services/{service}/service.toml, in TOML"),
         };
         self.refuse(service.to_owned(), file, message);
