@@ -80,6 +80,7 @@ const SPECIFICATION: &[(Section, &str)] = &[
         Section::RestartPolicy,
         "condition delay max_attempts window",
     ),
+    (Section::Volume, "driver driver_opts external labels name"),
 ];
 
 /// How a key of Compose fares.

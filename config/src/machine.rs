@@ -26,6 +26,8 @@ pub struct Machine {
     pub sysctls: BTreeMap<String, String>,
     /// `[volumes.<name>]`: declared volumes.
     pub volumes: BTreeSet<VolumeName>,
+    /// `size` of their `driver_opts`, in bytes, of those that have one.
+    pub volume_sizes: BTreeMap<VolumeName, u64>,
     /// `profiles`: services of these are started at the boot, too.
     pub profiles: Vec<String>,
 }
@@ -131,6 +133,7 @@ impl Default for Machine {
             watchdog: None,
             sysctls: BTreeMap::new(),
             volumes: BTreeSet::new(),
+            volume_sizes: BTreeMap::new(),
             profiles: Vec::new(),
         }
     }

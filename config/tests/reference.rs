@@ -74,6 +74,7 @@ fn messages(section: Section, line: &str) -> Vec<String> {
         Section::Access => format!("[access]\n{line}"),
         Section::Watchdog => format!("[watchdog]\n{line}"),
         Section::Volume => format!("[volumes.data]\n{line}"),
+        Section::VolumeOptions => format!("[volumes.data.driver_opts]\n{line}"),
     };
     let of_the_machine = [
         Section::System,
@@ -84,6 +85,7 @@ fn messages(section: Section, line: &str) -> Vec<String> {
         Section::Access,
         Section::Watchdog,
         Section::Volume,
+        Section::VolumeOptions,
     ];
     let path = "file.toml".to_owned();
     let mut sources = Sources::default();

@@ -250,12 +250,16 @@ pub(super) const ACCESS: Table = table!(&[
 ]);
 
 pub(super) const VOLUME: Table = table!(&[
+    key(
+        "driver_opts",
+        Shape::Table(Section::VolumeOptions),
+        "empty",
+        "How large the volume may become.",
+        "driver_opts = { size = \"1g\" }",
+    )
+    .unlike_compose("those of the volume's driver", "`size` alone"),
     not_yet(
         "driver",
-        "remove it: a volume is a directory of the state disk",
-    ),
-    not_yet(
-        "driver_opts",
         "remove it: a volume is a directory of the state disk",
     ),
     not_yet(
@@ -264,4 +268,23 @@ pub(super) const VOLUME: Table = table!(&[
     ),
     not_yet("labels", "remove it, or keep them as # comments"),
     not_yet("name", "remove it: a volume is called as its section is"),
+]);
+
+pub(super) const VOLUME_OPTIONS: Table = table!(&[
+    key(
+        "size",
+        Shape::TextOrNumber(&form::SIZE),
+        "what the disk has",
+        "The most that is kept in the volume: who writes more gets EDQUOT, and the other volumes keep their room.",
+        "size = \"1g\"",
+    ),
+    not_yet(
+        "type",
+        "remove it: a volume is a directory of the state disk",
+    ),
+    not_yet(
+        "device",
+        "remove it: a volume is a directory of the state disk",
+    ),
+    not_yet("o", "write size = \"1g\" for a size, or remove it"),
 ]);

@@ -186,11 +186,13 @@ pub enum Section {
     Watchdog,
     /// `[volumes.<name>]`.
     Volume,
+    /// `driver_opts` of a volume.
+    VolumeOptions,
 }
 
 impl Section {
     /// Every section, in the order of the reference page.
-    pub const ALL: [Section; 24] = [
+    pub const ALL: [Section; 25] = [
         Section::Service,
         Section::Build,
         Section::BuildUser,
@@ -215,6 +217,7 @@ impl Section {
         Section::Access,
         Section::Watchdog,
         Section::Volume,
+        Section::VolumeOptions,
     ];
 
     /// How people call it.
@@ -245,6 +248,7 @@ impl Section {
             Section::Access => "[access]",
             Section::Watchdog => "[watchdog]",
             Section::Volume => "[volumes.<name>]",
+            Section::VolumeOptions => "[volumes.<name>] driver_opts",
         }
     }
 
@@ -286,6 +290,7 @@ impl Section {
             Section::Access => machine::ACCESS,
             Section::Watchdog => machine::WATCHDOG,
             Section::Volume => machine::VOLUME,
+            Section::VolumeOptions => machine::VOLUME_OPTIONS,
         }
     }
 

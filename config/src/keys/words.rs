@@ -90,7 +90,8 @@ pub(crate) fn belongs_to_the_file(section: Section, name: &str) -> bool {
         | Section::Storage
         | Section::Access
         | Section::Watchdog
-        | Section::Volume => Section::System,
+        | Section::Volume
+        | Section::VolumeOptions => Section::System,
         _ => Section::Service,
     };
     other_word(section, name).is_none() && supported(file).any(|key| key.name == name)

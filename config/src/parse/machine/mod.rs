@@ -9,10 +9,9 @@ mod watchdog;
 pub(in crate::parse) use kernel::{package, suite};
 pub(super) use network::{is_link_name, unicast};
 
-use std::collections::BTreeSet;
-
 use crate::keys::Section;
 use crate::parse::service::{Truth, pairs, table};
+use crate::scalar::size;
 use crate::tree::{Document, Fields, Findings, Node, Place, quoted, shown};
 use crate::{Machine, VolumeName};
 
@@ -59,8 +58,8 @@ pub(crate) fn parse_machine(findings: &mut Findings<'_>) -> MachineDraft {
         machine.profiles = profiles;
     }
     let before = findings.errors();
-    if let Some(volumes) = fields.get("volumes").and_then(|n| volumes(n, findings)) {
-        machine.volumes = volumes;
+    if let Some(node) = fields.get("volumes") {
+        let _none_of_another_type = volumes(node, &mut machine, findings);
     }
     let volumes_known = document.whole && findings.errors() == before;
     findings.drop_echoes(syntax_errors, document.swallowed_from);
@@ -122,11 +121,14 @@ pub(in crate::parse) fn sysctls(
     sysctls
 }
 
-fn volumes(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeSet<VolumeName>> {
-    let mut volumes = BTreeSet::new();
+fn volumes(node: &Node<'_>, machine: &mut Machine, findings: &mut Findings<'_>) -> Option<()> {
     for (name, place, value) in node.named(findings)? {
+        let mut limit = None;
         if let Some(table) = value.value.as_table() {
-            Fields::read(table, Section::Volume, &value.place.key, findings);
+            let fields = Fields::read(table, Section::Volume, &value.place.key, findings);
+            limit = fields
+                .get("driver_opts")
+                .and_then(|options| volume_size(options, findings));
         } else {
             value.error(
                 findings,
@@ -135,7 +137,10 @@ fn volumes(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeSet<Volu
         }
         match VolumeName::new(name) {
             Some(name) => {
-                volumes.insert(name);
+                if let Some(limit) = limit {
+                    machine.volume_sizes.insert(name.clone(), limit);
+                }
+                machine.volumes.insert(name);
             }
             None => findings.error(
                 &place,
@@ -143,5 +148,19 @@ fn volumes(node: &Node<'_>, findings: &mut Findings<'_>) -> Option<BTreeSet<Volu
             ),
         }
     }
-    Some(volumes)
+    Some(())
+}
+
+fn volume_size(options: &Node<'_>, findings: &mut Findings<'_>) -> Option<u64> {
+    let table = options.table(findings)?;
+    let fields = Fields::read(table, Section::VolumeOptions, &options.place.key, findings);
+    let node = fields.get("size")?;
+    let text = node.string_or_number(findings)?;
+    let what = match size(&text) {
+        Some(bytes) if bytes < 1 << 20 => "is less than 1m, the least",
+        Some(bytes) if i64::try_from(bytes).is_ok() => return Some(bytes),
+        _ => "is no size",
+    };
+    node.refuse(findings, &format!("{} {what}", quoted(&text)));
+    None
 }
