@@ -35,6 +35,8 @@ pub struct Batches<'a> {
     pub network: &'a [String],
     /// For a writable root.
     pub overlay: &'a [String],
+    /// For a state disk on which volumes can have a size.
+    pub quota: &'a [String],
 }
 
 /// As written in `system.toml`.

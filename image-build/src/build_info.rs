@@ -27,6 +27,8 @@ pub struct BuildInfo {
     pub initramfs_system: bool,
     /// Whether a service keeps anything in a named volume.
     pub has_volumes: bool,
+    /// Whether a volume has a size, for which the state disk keeps account of what each has.
+    pub has_volume_sizes: bool,
     /// SHA-256 of `system.erofs`, hexadecimal.
     pub system_sha256: String,
     /// What the services publish, for the workstation to forward.

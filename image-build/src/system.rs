@@ -22,6 +22,10 @@ pub struct Parts<'a> {
     pub boot_json: &'a str,
     /// The multi-call binary.
     pub program: &'a Blob,
+    /// A static e2fsck.
+    pub e2fsck: Blob,
+    /// What a state partition is made of, as a stream.
+    pub state_template: Blob,
 }
 
 /// Puts it together.
@@ -52,10 +56,13 @@ pub fn tree(parts: Parts<'_>) -> Result<Tree> {
         tree.graft(&format!("images/{name}"), image)?;
     }
     modules(&mut tree, parts.kernel)?;
-    tree.insert(
-        "usr/lib/orlop/services",
-        Node::file(parts.program.clone(), 0o755),
-    )?;
+    for (name, blob, mode) in [
+        ("services", parts.program.clone(), 0o755),
+        ("e2fsck", parts.e2fsck, 0o755),
+        ("state.template", parts.state_template, 0o644),
+    ] {
+        tree.insert(&format!("usr/lib/orlop/{name}"), Node::file(blob, mode))?;
+    }
     Ok(tree)
 }
 

@@ -47,7 +47,7 @@ pub async fn boot() -> ! {
     require_memory(&report, &info);
     let find = devices::run(&report, &reaper, &info, &early.cmdline);
     let devices = stage(&report, Stage::Devices, find).await;
-    let mount = storage::run(&reaper, devices, &notices);
+    let mount = storage::run(&report, &reaper, &info, devices, &notices);
     let storage = stage(&report, Stage::Storage, mount).await;
     let root = Path::new(NEW_ROOT);
     let switch = async { notices.explain(switch_root::run(root)).await };

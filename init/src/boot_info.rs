@@ -42,6 +42,9 @@ pub struct Batches {
     /// Only when a service has a writable root.
     #[serde(default)]
     pub overlay: Vec<String>,
+    /// Only for a state disk on which volumes can have a size.
+    #[serde(default)]
+    pub quota: Vec<String>,
 }
 
 /// Why the file cannot be used.

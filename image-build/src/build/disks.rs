@@ -188,7 +188,9 @@ fn write_raw(
         Some(Kind::File(blob)) => blob.read().context("read systemd's stub")?,
         _ => bail!("Debian's package systemd-boot-efi has no {STUB}"),
     };
-    let (kernel, busybox) = parts::boot_parts(inputs, packages)?;
+    let parts::BootParts {
+        kernel, busybox, ..
+    } = parts::boot_parts(inputs, packages)?;
     let boot_json = boot_json(inputs, &kernel, built.info.min_memory_mib)?;
     let tree = disk::initramfs::tree(
         initramfs::Parts {

@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::boot_json::{self, BootJson};
 use crate::cache::CacheFolder;
+use crate::disk::StateTemplate;
 use crate::kernel::Kernel;
 use crate::lock::Lock;
 use crate::machine_folder::MachineFolder;
@@ -114,7 +115,12 @@ fn make(
 ) -> Result<BuildInfo> {
     let machine = &inputs.checked.machine;
     output.begin()?;
-    let (kernel, busybox) = parts::boot_parts(inputs, packages)?;
+    let parts::BootParts {
+        kernel,
+        busybox,
+        e2fsck,
+    } = parts::boot_parts(inputs, packages)?;
+    let template = StateTemplate::make(kernel.epoch)?;
     let images = parts::images(inputs, packages, progress)?;
     let min_memory_mib = info::least_memory(inputs, &images);
     let boot_json = boot_json(inputs, &kernel, min_memory_mib)?;
@@ -125,6 +131,8 @@ fn make(
         kernel: &kernel,
         boot_json: &boot_json,
         program: &inputs.program,
+        e2fsck,
+        state_template: Blob::from_bytes(template.to_stream()),
     })?;
     progress.step("write system.erofs");
     let system_path = output.path("system.erofs");
@@ -158,6 +166,7 @@ fn make(
             .services
             .values()
             .any(|service| !service.volumes.is_empty()),
+        has_volume_sizes: !machine.volume_sizes.is_empty(),
         system_sha256: hex::encode(system_sha256),
         ports: info::ports(inputs.checked),
         inputs_sha256: String::new(),
@@ -181,6 +190,7 @@ fn boot_json(inputs: &Inputs<'_>, kernel: &Kernel, min_memory_mib: u64) -> Resul
             machine: batch(1),
             network: batch(2),
             overlay: batch(3),
+            quota: batch(4),
         },
     }
     .to_text()

@@ -18,14 +18,30 @@ use crate::tree::{Blob, Kind, Tree};
 /// Where the emergency console's busybox comes from.
 const BUSYBOX: &str = "busybox-static";
 
-/// The kernel and the emergency busybox.
-pub(super) fn boot_parts(inputs: &Inputs<'_>, packages: &mut Packages) -> Result<(Kernel, Blob)> {
+/// Where the check of a damaged state disk comes from.
+const E2FSCK: &str = "e2fsck-static";
+
+/// What a machine boots with beside its images.
+#[derive(Debug)]
+pub(super) struct BootParts {
+    pub(super) kernel: Kernel,
+    /// A static busybox for the emergency console.
+    pub(super) busybox: Blob,
+    /// A static e2fsck for the state disk.
+    pub(super) e2fsck: Blob,
+}
+
+/// The kernel, the emergency busybox, and e2fsck.
+pub(super) fn boot_parts(inputs: &Inputs<'_>, packages: &mut Packages) -> Result<BootParts> {
     let wanted = &inputs.checked.machine.kernel;
-    let requested = [wanted.debian.clone(), BUSYBOX.to_owned()];
+    let programs = [BUSYBOX, E2FSCK];
+    let requested = [wanted.debian.clone(), BUSYBOX.to_owned(), E2FSCK.to_owned()];
     let pins = packages
         .pinned(Owner::Kernel, &wanted.suite, &requested, |root| {
             let mut found = root.closure(&requested)?;
-            found.retain(|package| package.name == BUSYBOX || is_kernel_image(&package.name));
+            found.retain(|package| {
+                programs.contains(&package.name.as_str()) || is_kernel_image(&package.name)
+            });
             Ok(found)
         })
         .with_context(|| format!("kernel {}", wanted.debian))?;
@@ -49,15 +65,22 @@ pub(super) fn boot_parts(inputs: &Inputs<'_>, packages: &mut Packages) -> Result
     };
     let kernel = Kernel::from_package(&packages.open(kernel)?, &needs, &wanted.blacklist)
         .with_context(|| format!("kernel {}", kernel.name))?;
-    let mut files = Tree::default();
-    packages
-        .open(pin(&|pin| pin.name == BUSYBOX, BUSYBOX)?)?
-        .extract(&mut files, |name| name.ends_with("bin/busybox"))?;
-    let busybox = files.iter().find_map(|(_, node)| match &node.kind {
-        Kind::File(blob) => Some(blob.clone()),
-        _ => None,
-    });
-    Ok((kernel, busybox.context("busybox-static has no busybox")?))
+    let program = |package: &str, path: &str| {
+        let mut files = Tree::default();
+        packages
+            .open(pin(&|pin| pin.name == package, package)?)?
+            .extract(&mut files, |name| name.ends_with(path))?;
+        let blob = files.iter().find_map(|(_, node)| match &node.kind {
+            Kind::File(blob) => Some(blob.clone()),
+            _ => None,
+        });
+        blob.with_context(|| format!("{package} has no {path}"))
+    };
+    Ok(BootParts {
+        kernel,
+        busybox: program(BUSYBOX, "bin/busybox")?,
+        e2fsck: program(E2FSCK, "sbin/e2fsck.static")?,
+    })
 }
 
 /// `linux-image-6.1.0-1-cloud-amd64`, not the package that only depends on the newest.

@@ -20,7 +20,10 @@ const FEATURES: &str = "none,has_journal,ext_attr,resize_inode,dir_index,filetyp
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Purpose<'a> {
     /// A disk for one machine: its UUID is made up, and it has its size.
-    OneMachine,
+    OneMachine {
+        /// Whether a volume of it has a size.
+        quota: bool,
+    },
     /// The same bytes each time, to be grown by the machine that it lands on.
     Template {
         /// The file system's UUID.
@@ -35,11 +38,13 @@ pub(crate) enum Purpose<'a> {
 /// What a template has to have, as it cannot be added later: `quota` and `project`, by which sizes of
 /// volumes are enforced; a journal for the large disk that it will be; twice the usual inodes, since
 /// 64 MiB are half a group, and every group that is added gets as many as the first; and room for
-/// the descriptors of 8 TiB, the most that there may be. Beyond, the kernel goes over to `meta_bg`
-/// by itself (ext4_resize_fs).
-const TEMPLATE_FEATURES: &str = ",quota,project";
+/// the descriptors of 4 TiB. Beyond, the kernel goes over to `meta_bg` by itself (ext4_resize_fs). Not
+/// for more: adding a group takes as many credits of the journal as there are such blocks, and a
+/// transaction has a quarter of it (ENOSPC, ext4_flex_group_add).
+const QUOTA_FEATURES: &str = ",quota,project";
+const QUOTA_EXTENDED: &str = ",quotatype=prjquota";
 const TEMPLATE: [&str; 4] = ["-J", "size=16", "-i", "8192"];
-const TEMPLATE_EXTENDED: &str = ",quotatype=prjquota,resize=2147483647,hash_seed=";
+const TEMPLATE_EXTENDED: &str = ",resize=1073741824,hash_seed=";
 
 /// Makes an empty ext4 of `size` bytes in the empty file `path`, which gets its size.
 ///
@@ -55,13 +60,16 @@ pub(crate) fn format(path: &Path, size: u64, purpose: Purpose<'_>) -> Result<()>
         .args(["-q", "-F", "-t", "ext4", "-L", LABEL])
         // Root keeps 1 % to itself: a service that fills the disk leaves the machine some room.
         .args(["-b", "4096", "-I", "256", "-m", "1", "-e", "remount-ro"]);
+    if !matches!(purpose, Purpose::OneMachine { quota: false }) {
+        features.push_str(QUOTA_FEATURES);
+        extended.push_str(QUOTA_EXTENDED);
+    }
     if let Purpose::Template {
         uuid,
         hash_seed,
         epoch,
     } = purpose
     {
-        features.push_str(TEMPLATE_FEATURES);
         extended.push_str(TEMPLATE_EXTENDED);
         extended.push_str(hash_seed);
         let epoch = epoch.to_string();

@@ -148,7 +148,7 @@ mod tests {
             "orlop-state",
             "metadata_csum_seed",
             "project",
-            "1023",
+            "blocks:      511",
         ] {
             assert!(dump.contains(expected), "{expected}: {dump}");
         }

@@ -201,6 +201,7 @@ pub(crate) mod tests {
             min_memory_mib: 128,
             initramfs_system: false,
             has_volumes: false,
+            has_volume_sizes: false,
             system_sha256: String::new(),
             ports: Vec::new(),
             inputs_sha256: String::new(),

@@ -61,6 +61,9 @@ pub const DISK: &[Wanted<'static>] = &[
     optional("sha256_generic"),
 ];
 
+/// What ext4 keeps account of volumes' sizes by; it asks for it by a number, which nothing here answers.
+const QUOTA: &[Wanted<'static>] = &[optional("quota_v2")];
+
 /// What of a machine decides about its batches.
 #[derive(Debug, Clone, Copy)]
 pub struct Needs<'a> {
@@ -74,9 +77,9 @@ pub struct Needs<'a> {
     pub modules: &'a [String],
 }
 
-/// The batches in the order in which they are loaded: boot, machine, network, overlay.
+/// The batches in the order in which they are loaded: boot, machine, network, overlay, quota.
 #[must_use]
-pub fn batches<'a>(needs: &Needs<'a>) -> [Vec<Wanted<'a>>; 4] {
+pub fn batches<'a>(needs: &Needs<'a>) -> [Vec<Wanted<'a>>; 5] {
     let mut boot = BOOT.to_vec();
     if needs.initramfs_system {
         boot.push(required("loop"));
@@ -91,5 +94,11 @@ pub fn batches<'a>(needs: &Needs<'a>) -> [Vec<Wanted<'a>>; 4] {
         required: true,
     }));
     let overlay = if needs.writable_root { OVERLAY } else { &[] };
-    [boot, machine, NETWORK.to_vec(), overlay.to_vec()]
+    [
+        boot,
+        machine,
+        NETWORK.to_vec(),
+        overlay.to_vec(),
+        QUOTA.to_vec(),
+    ]
 }

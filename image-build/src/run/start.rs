@@ -270,7 +270,8 @@ fn state_disk(options: &RunOptions, source: &Source) -> Result<Option<StateDisk>
     };
     let path = options.state.clone();
     let path = path.unwrap_or_else(|| folder.join("state.img"));
-    StateDisk::open(&path, options.state_size, options.fresh).map(Some)
+    let quota = source.info().has_volume_sizes;
+    StateDisk::open(&path, options.state_size, options.fresh, quota).map(Some)
 }
 
 fn model(options: &RunOptions, choice: &Choice) -> String {

@@ -18,11 +18,12 @@ pub(super) struct StateDisk {
 }
 
 impl StateDisk {
-    /// Opens the disk at `path`, making it when it is missing or when a `fresh` one is wanted.
+    /// Opens the disk at `path`, making it when it is missing or when a `fresh` one is wanted; with
+    /// `quota`, for volumes that have a size.
     ///
     /// # Errors
     /// When another machine uses it, or when it cannot be made.
-    pub(super) fn open(path: &Path, size: Memory, fresh: bool) -> Result<Self> {
+    pub(super) fn open(path: &Path, size: Memory, fresh: bool, quota: bool) -> Result<Self> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -42,7 +43,7 @@ impl StateDisk {
         let empty = file.metadata().context("look at the state disk")?.len() == 0;
         let new = fresh || empty;
         if new {
-            format(&file, path, size)?;
+            format(&file, path, size, quota)?;
         }
         Ok(Self {
             path: path.to_owned(),
@@ -54,14 +55,14 @@ impl StateDisk {
 
 /// The file is emptied first, and gets its size last: a run that is cut off leaves an empty file,
 /// which the next run formats again.
-fn format(file: &File, path: &Path, size: Memory) -> Result<()> {
+fn format(file: &File, path: &Path, size: Memory, quota: bool) -> Result<()> {
     let resized = |bytes| {
         file.set_len(bytes)
             .with_context(|| format!("resize {}", path.display()))
     };
     resized(0)?;
     // Of its full size from the start: there is nothing to grow at the boot.
-    let formatted = disk::format(path, size.mib << 20, Purpose::OneMachine);
+    let formatted = disk::format(path, size.mib << 20, Purpose::OneMachine { quota });
     if formatted.is_err() {
         resized(0)?;
     }
@@ -78,21 +79,26 @@ mod tests {
     fn a_disk_is_made_once_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.img");
-        assert!(StateDisk::open(&path, SIZE, false).unwrap().new);
+        assert!(StateDisk::open(&path, SIZE, false, false).unwrap().new);
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(bytes.len(), 64 << 20);
         assert_eq!(&bytes[0x438..0x43a], &[0x53, 0xef], "ext4's magic");
         assert_eq!(&bytes[0x478..0x483], b"orlop-state");
-        assert!(!StateDisk::open(&path, SIZE, false).unwrap().new);
-        assert!(StateDisk::open(&path, SIZE, true).unwrap().new);
+        assert!(!StateDisk::open(&path, SIZE, false, false).unwrap().new);
+        let quota = |bytes: &[u8]| bytes[0x465] & 1 == 1;
+        assert!(!quota(&bytes), "nobody asked for it");
+        assert!(StateDisk::open(&path, SIZE, true, true).unwrap().new);
+        assert!(quota(&std::fs::read(&path).unwrap()));
     }
 
     #[test]
     fn a_disk_in_use_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.img");
-        let _first = StateDisk::open(&path, SIZE, false).unwrap();
-        let error = StateDisk::open(&path, SIZE, true).unwrap_err().to_string();
+        let _first = StateDisk::open(&path, SIZE, false, false).unwrap();
+        let error = StateDisk::open(&path, SIZE, true, false)
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             error,
             format!("{} is in use by a machine that runs", path.display())

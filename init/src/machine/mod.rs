@@ -23,6 +23,7 @@ mod screen;
 mod service_info;
 mod slew_limit;
 mod sources;
+mod state_watch;
 mod time_adjust;
 mod wall_clock;
 

@@ -16,11 +16,11 @@ use orlop_control::{
 use orlop_supervisor::{Event, Request, ServiceState, Shutdown};
 use tokio::net::UnixListener;
 
-use super::Machine;
 use super::asked::{Asked, Held};
 use super::network_stage::keep_resolv_conf;
 use super::service_info::{broken_info, service_info};
 use super::time_adjust;
+use super::{Machine, state_watch};
 use crate::boot::kernel_release;
 use crate::clock::boottime;
 use crate::logs::LogMessage;
@@ -66,7 +66,7 @@ impl Machine {
         match call {
             Call::List => reply.ok(Reply::List(Listing {
                 services: self.list(),
-                notices: self.shared.notices.list(),
+                notices: self.notices(),
             })),
             Call::Boot => reply.ok(Reply::Boot(self.boot_times())),
             Call::Start { names } => self.ask(&names, reply, Request::Start),
@@ -264,6 +264,12 @@ impl Machine {
             replica.is_some_and(|replica| replica.of.as_str() == name)
         })?;
         Some(unit.service.name.as_str())
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let mut notices = self.shared.notices.list();
+        notices.extend(state_watch::full(&self.shared));
+        notices
     }
 
     fn list(&self) -> Vec<ServiceInfo> {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use tokio::sync::mpsc;
 
-use super::{LoopEvent, hardware, requests};
+use super::{LoopEvent, hardware, requests, state_watch};
 use crate::running::Shared;
 use crate::signals;
 use crate::stage::chain;
@@ -35,5 +35,6 @@ pub(super) fn start_sources(
     // Ctrl-Alt-Del sends SIGINT instead of resetting at once (reboot(2), LINUX_REBOOT_CMD_CAD_OFF).
     let _absent_in_a_container = orlop_sys::power::route_ctrl_alt_del_to_init();
     crate::task::spawn(hardware::follow(shared.clone(), wanted));
+    crate::task::spawn(state_watch::follow(shared.clone()));
     requests::listen_for_root(shared);
 }

@@ -2,15 +2,20 @@
 //!
 //! The disk may be slow or stuck, so a forked child looks and makes.
 
+use std::ffi::{CStr, CString};
 use std::fs;
 use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use orlop_config::VolumeSource;
+use orlop_config::{VolumeName, VolumeSource};
 use orlop_container::plan::ResolvedVolume;
+use orlop_sys::credentials::CapabilitySet;
+use orlop_sys::ext4;
 
 use super::{Shared, Unit};
 use crate::children;
@@ -20,6 +25,12 @@ use crate::stages::load_config::CONFIG_ROOT;
 /// Where volumes live.
 pub(super) const VOLUMES: &str = "/state/volumes";
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long counting what is in a volume may take.
+const COUNT: Duration = Duration::from_secs(300);
+/// The multi-call binary.
+const SERVICES: &CStr = c"/usr/lib/orlop/services";
+/// CAP_SYS_ADMIN for limits; CAP_DAC_READ_SEARCH and CAP_FOWNER for what the services own.
+const CAPABILITIES: CapabilitySet = 1 << 21 | 1 << 3 | 1 << 2;
 
 /// Resolves the manifest's volumes to paths of the machine, and makes what is new.
 ///
@@ -67,7 +78,14 @@ pub(super) async fn prepare(
     if new.is_empty() {
         return Ok(volumes);
     }
-    children::run(&shared.reaper, DEADLINE, &[], || make_all(&new, shift))
+    let quota = shared
+        .storage
+        .state
+        .as_ref()
+        .is_some_and(|state| state.has_quota);
+    let unlimited = |path: &Path| quota && size_of(shared, path).is_none();
+    let make = || make_all(&new, shift, unlimited);
+    children::run(&shared.reaper, DEADLINE, &[], make)
         .await
         .map_err(|error| {
             let named = volumes.iter().filter_map(|volume| volume.name.as_ref());
@@ -80,17 +98,79 @@ pub(super) async fn prepare(
             };
             format!("making volume {}: {said}{remedy}", names.join(", "))
         })?;
+    for (path, _) in &new {
+        if let Some(size) = size_of(shared, path) {
+            limit(shared, path, size, quota).await;
+        }
+    }
     Ok(volumes)
+}
+
+/// `size` of a volume's `driver_opts`.
+fn size_of(shared: &Shared, volume: &Path) -> Option<u64> {
+    let sizes = &shared.machine.volume_sizes;
+    let is_it = |name: &VolumeName| volume.ends_with(name.as_str());
+    sizes
+        .iter()
+        .find(|(name, _)| is_it(name))
+        .map(|(_, size)| *size)
+}
+
+/// Has the applet `state` give a volume its size: what is in it already has to be counted. A volume
+/// without its size is better than a service without its volume, and it is said.
+async fn limit(shared: &Shared, volume: &Path, size: u64, quota: bool) {
+    let what = match quota {
+        false => {
+            "the state is kept on what has no quota: a disk of before sizes, or memory".to_owned()
+        }
+        true => {
+            let path = CString::new(volume.as_os_str().as_bytes()).unwrap_or_default();
+            let size = CString::new(size.to_string()).unwrap_or_default();
+            let words = [SERVICES, c"state", c"quota", path.as_ref(), size.as_ref()];
+            match children::exec(&shared.reaper, COUNT, &words, CAPABILITIES).await {
+                Ok(()) => return,
+                Err(error) => chain(&error),
+            }
+        }
+    };
+    shared.notices.add(
+        "volume-size",
+        format!(
+            "{what}; the size in [volumes.{}] does not hold",
+            shown(volume)
+        ),
+    );
+}
+
+fn shown(volume: &Path) -> String {
+    volume
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn below(rootfs: &Path, target: &Path) -> PathBuf {
     rootfs.join(target.strip_prefix("/").unwrap_or(target))
 }
 
-fn make_all(new: &[(PathBuf, PathBuf)], shift: u32) -> Result<(), Errno> {
+fn make_all(
+    new: &[(PathBuf, PathBuf)],
+    shift: u32,
+    unlimited: impl Fn(&Path) -> bool,
+) -> Result<(), Errno> {
+    let errno =
+        |error: io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32));
     for (path, covered) in new {
-        make(path, covered, shift)
-            .map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::EIO as i32)))?;
+        make(path, covered, shift).map_err(errno)?;
+        if unlimited(path) {
+            // It may have had a size before.
+            let volume = fs::File::open(path).map_err(errno)?;
+            let project = ext4::project(volume.as_fd())?;
+            if project != 0 {
+                ext4::limit_project(volume.as_fd(), project, 0)?;
+            }
+        }
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::slot::{self, Slot};
-use super::state_disk;
+use super::state_disk::{self, StateDisk};
 use crate::boot_info::BootInfo;
 use crate::clock::boottime;
 use crate::cmdline::{Cmdline, RootHash};
@@ -50,7 +50,7 @@ pub struct Devices {
     /// The system.
     pub system: SystemSource,
     /// The state disk, or why there is none, one fragment.
-    pub state: Result<PathBuf, String>,
+    pub state: Result<StateDisk, String>,
 }
 
 /// Looks for the devices, waiting for the system's at most ten seconds (a minute for one on a slot),
@@ -69,8 +69,8 @@ pub async fn run(
         Some(Ok(root)) => {
             let Done { value, degraded } = slot::find(report, reaper, info, root).await?;
             let value = Devices {
+                state: Ok(StateDisk::BootDisk(Path::new("/dev").join(&value.disk))),
                 system: SystemSource::Slot(value, root.clone()),
-                state: find_state(&disks()),
             };
             Done { value, degraded }
         }
@@ -89,7 +89,7 @@ pub async fn run(
         };
         done.value.state = named.map(|mut found| {
             done.degraded.append(&mut found.degraded);
-            found.value
+            StateDisk::Named(found.value)
         });
     }
     Ok(done)
@@ -138,8 +138,9 @@ fn choose(found: &[Disk]) -> Option<Devices> {
 }
 
 /// The state disk of `orlop run`.
-fn find_state(found: &[Disk]) -> Result<PathBuf, String> {
-    find(STATE_SERIAL, found).ok_or_else(|| "no state disk".to_owned())
+fn find_state(found: &[Disk]) -> Result<StateDisk, String> {
+    let disk = find(STATE_SERIAL, found).map(StateDisk::Made);
+    disk.ok_or_else(|| "no state disk".to_owned())
 }
 
 /// Waits for the next uevent; for ever without a socket. True for a device that may want a driver.

@@ -6,6 +6,6 @@ pub mod identity;
 pub mod kernel_modules;
 pub mod load_config;
 pub mod slot;
-mod state_disk;
+pub mod state_disk;
 pub mod storage;
 pub mod switch_root;

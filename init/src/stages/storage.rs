@@ -12,15 +12,16 @@ use orlop_sys::loop_device::LoopDevice;
 
 use super::devices::{Devices, SystemSource};
 use super::slot::{self, Slot};
+use super::state_disk::{self, Mounted};
+use crate::boot_info::BootInfo;
 use crate::children;
 use crate::machine::Notices;
 use crate::reaper::Reaper;
+use crate::report::Report;
 use crate::stage::{Done, Fatal, chain};
 
 /// Where the system is mounted until it becomes `/`.
 pub const NEW_ROOT: &str = "/sysroot";
-/// Whatever its superblock says (`errors=panic`, tune2fs(8)), a damaged state disk panics no kernel.
-const STATE_OPTIONS: &str = "errors=remount-ro";
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What the stage hands on.
@@ -28,6 +29,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 pub struct Storage {
     /// Whether `/state` outlives the power.
     pub persistent: bool,
+    /// The state disk, when there is one.
+    pub state: Option<Mounted>,
     /// Where the system lies, when it is on a disk's slot.
     pub slot: Option<Slot>,
 }
@@ -37,7 +40,9 @@ pub struct Storage {
 /// # Errors
 /// When the system does not mount. Without a state disk the boot goes on with a tmpfs, and says so.
 pub async fn run(
+    report: &Report,
     reaper: &Reaper,
+    info: &BootInfo,
     devices: Devices,
     notices: &Notices,
 ) -> Result<Done<Storage>, Fatal> {
@@ -69,14 +74,24 @@ pub async fn run(
     drop(held);
     let slot = opened.map(|opened| opened.listen(notices));
     let state = Path::new(NEW_ROOT).join("state");
-    let persistent = match &devices.state {
-        Ok(disk) => mount_state(reaper, disk, &state, &mut degraded).await,
+    let mounted = match &devices.state {
+        Ok(disk) => {
+            let quota = &info.modules.quota;
+            let mounted = state_disk::mount(report, reaper, quota, disk, &state, &mut degraded);
+            mounted.await.or_else(|| {
+                // Why it cannot be had was said last.
+                if let Some(why) = degraded.last_mut() {
+                    why.push_str("; volumes and logs are lost at power-off");
+                }
+                None
+            })
+        }
         Err(why) => {
             degraded.push(format!("{why}: volumes and logs are lost at power-off"));
-            false
+            None
         }
     };
-    if !persistent {
+    if mounted.is_none() {
         let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID;
         mount(
             Some("tmpfs"),
@@ -88,28 +103,13 @@ pub async fn run(
         .map_err(|errno| Fatal(format!("mounting a tmpfs on /state: {errno:?}")))?;
     }
     Ok(Done {
-        value: Storage { persistent, slot },
+        value: Storage {
+            persistent: mounted.is_some(),
+            state: mounted,
+            slot,
+        },
         degraded,
     })
-}
-
-async fn mount_state(
-    reaper: &Reaper,
-    disk: &Path,
-    target: &Path,
-    degraded: &mut Vec<String>,
-) -> bool {
-    let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOATIME;
-    match mount_in_child(reaper, disk, target, "ext4", flags, Some(STATE_OPTIONS)).await {
-        Ok(()) => true,
-        Err(reason) => {
-            degraded.push(format!(
-                "mounting the state disk {} (ext4): {reason}; volumes and logs are lost at power-off",
-                disk.display()
-            ));
-            false
-        }
-    }
 }
 
 async fn mount_in_child(

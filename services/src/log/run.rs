@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::mman::{MlockAllFlags, mlockall};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use orlop_control::{ControlError, LogMessage, LogStream, LogsCall};
 use orlop_sys::{listen_fds, scm};
@@ -61,6 +62,7 @@ pub fn run() -> Result<(), LogError> {
     let folder = Path::new(LOG_FOLDER);
     let folder = folder.is_dir().then(|| folder.to_owned());
     raise_open_files();
+    stay_in_memory();
     serve(socket, &stop, folder)
 }
 
@@ -70,6 +72,12 @@ fn raise_open_files() {
     if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _kept = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
     }
+}
+
+/// The disk that the program came from may go, and lines are wanted then more than ever (adr/0014).
+/// Where the limit does not allow it, the program's pages stay as long as there is room for them.
+fn stay_in_memory() {
+    let _as_far_as_it_goes = mlockall(MlockAllFlags::MCL_CURRENT);
 }
 
 /// Serves until `stop` is readable.

@@ -1,11 +1,11 @@
 //! What PID 1 is told: a file in /run, which it reads once the applet has ended. The first line is the
-//! device to mount or nothing, the others are sentences.
+//! device to mount or nothing, the others are sentences; what is wrong has a `!` in front.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Where it is (`init/src/stages/state_disk/applet.rs`).
+/// Where it is (`init/src/stages/state_disk/mount.rs`).
 pub const PATH: &str = "/run/orlop-state";
 
 /// What is told.
@@ -17,9 +17,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// One thing to be said to people.
+    /// One thing that people may like to know.
     pub fn say(&mut self, sentence: impl Into<String>) {
         self.sentences.push(sentence.into().replace('\n', " "));
+    }
+
+    /// One thing that is wrong.
+    pub fn warn(&mut self, sentence: impl AsRef<str>) {
+        self.say(format!("!{}", sentence.as_ref()));
     }
 
     /// The file's text.

@@ -5,7 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use orlop_sys::error::chain;
+
 use super::answer::Answer;
+use super::disk::{Disk, DiskError};
+use super::superblock;
 
 /// e2fsck's exit status is a sum (e2fsck(8)): repaired, and what makes it one that was not.
 const REPAIRED: i32 = 1 | 2;
@@ -24,14 +28,29 @@ pub(super) fn run(device: &Path) -> Answer {
 /// Repairs what can be repaired without a question; whether it is sound now.
 pub(super) fn repair(device: &Path, answer: &mut Answer) -> bool {
     let named = device.display();
+    // e2fsck takes a superblock with a wrong sum for none, and a small file system has no other.
+    let torn = match mend_superblock(device) {
+        Ok(torn) => torn,
+        Err(error) => {
+            answer.warn(chain(&error));
+            return false;
+        }
+    };
+    if torn {
+        answer.say(format!(
+            "{named}: its superblock was torn, as by a power cut while it was written"
+        ));
+    }
     let ended = beside("e2fsck").and_then(|program| {
         let mut command = Command::new(program);
-        command.arg("-p").arg(device).stdin(Stdio::null()).output()
+        // A whole look, after what could not be trusted.
+        let how = if torn { "-fp" } else { "-p" };
+        command.arg(how).arg(device).stdin(Stdio::null()).output()
     });
     let output = match ended {
         Ok(output) => output,
         Err(error) => {
-            answer.say(format!("starting e2fsck for {named}: {error}"));
+            answer.warn(format!("starting e2fsck for {named}: {error}"));
             return false;
         }
     };
@@ -46,12 +65,25 @@ pub(super) fn repair(device: &Path, answer: &mut Answer) -> bool {
             true
         }
         _ => {
-            answer.say(format!(
+            answer.warn(format!(
                 "e2fsck could not repair {named} without a question: {said}; run `e2fsck {named}` on it"
             ));
             false
         }
     }
+}
+
+/// Gives a superblock that is ours, but for its sum, the right sum; whether it had to.
+fn mend_superblock(device: &Path) -> Result<bool, DiskError> {
+    let disk = Disk::open(device)?;
+    let bytes = disk.read(superblock::OFFSET, superblock::LENGTH);
+    let bytes = bytes.map_err(|source| disk.unread(source))?;
+    let Some(mended) = superblock::with_right_sum(&bytes) else {
+        return Ok(false);
+    };
+    disk.write(superblock::OFFSET, &mended)?;
+    disk.sync()?;
+    Ok(true)
 }
 
 /// Its lines, without the summary, as one.

@@ -28,7 +28,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
-use disk::DiskError;
+use answer::Answer;
+use orlop_sys::error::chain;
 
 /// Why it could not do its work; what it found is an [`answer::Answer`].
 #[derive(Debug, thiserror::Error)]
@@ -38,12 +39,6 @@ pub enum StateError {
         "call it as state prepare-disk|prepare|check DEVICE, settle DEVICE MOUNT or quota DIRECTORY BYTES"
     )]
     Usage,
-    /// The disk.
-    #[error(transparent)]
-    Disk(#[from] DiskError),
-    /// The mounted file system.
-    #[error(transparent)]
-    Settle(#[from] settle::SettleError),
     /// A volume's size.
     #[error(transparent)]
     Quota(#[from] quota::QuotaError),
@@ -65,7 +60,11 @@ pub fn run(arguments: &[OsString]) -> Result<(), StateError> {
         ("prepare-disk", [disk]) => prepare::boot_disk(disk),
         ("prepare", [device]) => prepare::named(device),
         ("check", [device]) => check::run(device),
-        ("settle", [device, mount]) => settle::run(device, mount)?,
+        ("settle", [device, mount]) => settle::run(device, mount).unwrap_or_else(|error| {
+            let mut answer = Answer::default();
+            answer.warn(chain(&error));
+            answer
+        }),
         ("quota", [directory, bytes]) => {
             let bytes = bytes.to_str().and_then(|bytes| bytes.parse().ok());
             return Ok(quota::run(directory, bytes.ok_or(StateError::Usage)?)?);

@@ -12,7 +12,6 @@ use super::disk::{Disk, DiskError, partition_path};
 use super::gpt::{self, Change, Copies, SECTOR};
 use super::signature;
 use super::size;
-use super::superblock::{self, Superblock};
 use super::template::{Template, TemplateError};
 
 /// The least that a new state partition has.
@@ -24,7 +23,7 @@ pub(super) fn boot_disk(path: &Path) -> Answer {
     match partition(path, &mut answer) {
         Ok(Some(device)) => prepare(&device, &mut answer),
         Ok(None) => {}
-        Err(error) => answer.say(format!("the state partition: {}", chain(&error))),
+        Err(error) => answer.warn(format!("the state partition: {}", chain(&error))),
     }
     answer
 }
@@ -40,7 +39,7 @@ pub(super) fn named(device: &Path) -> Answer {
 fn partition(path: &Path, answer: &mut Answer) -> Result<Option<PathBuf>, DiskError> {
     let disk = Disk::open(path)?;
     if !disk.has_small_sectors() {
-        answer.say(format!(
+        answer.warn(format!(
             "{} has sectors of 4096 bytes: its partition table is left as it is",
             path.display()
         ));
@@ -51,7 +50,7 @@ fn partition(path: &Path, answer: &mut Answer) -> Result<Option<PathBuf>, DiskEr
     let change = match gpt::plan(&copies, LEAST, random_uuid()) {
         Ok(change) => change,
         Err(why) => {
-            answer.say(format!(
+            answer.warn(format!(
                 "{}: {why}; its partition table is left as it is",
                 path.display()
             ));
@@ -61,7 +60,7 @@ fn partition(path: &Path, answer: &mut Answer) -> Result<Option<PathBuf>, DiskEr
     };
     if let Err(error) = write(&disk, &change) {
         // As large as it was, it can be used.
-        answer.say(format!("the partition table: {}", chain(&error)));
+        answer.warn(format!("the partition table: {}", chain(&error)));
         let old = (change.state.before > 0).then_some(change.state.number);
         return Ok(old.map(|number| partition_path(path, number)));
     }
@@ -103,19 +102,13 @@ fn tell(disk: &Path, change: &Change, answer: &mut Answer) {
     }
 }
 
-/// Checks what is an ext4, writes to what is blank, and leaves everything else alone.
+/// Takes what is an ext4, writes to what is blank, and leaves everything else alone.
 fn prepare(device: &Path, answer: &mut Answer) {
     let named = device.display();
     match look(device) {
-        Ok(Found::Ext4(superblock)) => {
-            answer.device = Some(named.to_string());
-            if superblock.is_some_and(|superblock| superblock.has_errors)
-                && !check::repair(device, answer)
-            {
-                answer.device = None;
-            }
-        }
-        Ok(Found::Other(what)) => answer.say(format!(
+        // Whether it is sound is looked at when it is mounted.
+        Ok(Found::Ext4) => answer.device = Some(named.to_string()),
+        Ok(Found::Other(what)) => answer.warn(format!(
             "{named} holds {what} and is left alone; to use it for the state, empty it with `wipefs -a`"
         )),
         Ok(Found::Blank(disk)) => match read_template().and_then(|template| template.write(&disk)) {
@@ -123,14 +116,14 @@ fn prepare(device: &Path, answer: &mut Answer) {
                 answer.device = Some(named.to_string());
                 answer.say(format!("{named} was blank, and holds the state from now on"));
             }
-            Err(error) => answer.say(format!("{named}: {}", chain(&error))),
+            Err(error) => answer.warn(format!("{named}: {}", chain(&error))),
         },
-        Err(error) => answer.say(chain(&error)),
+        Err(error) => answer.warn(chain(&error)),
     }
 }
 
 enum Found {
-    Ext4(Option<Superblock>),
+    Ext4,
     Other(&'static str),
     Blank(Disk),
 }
@@ -139,11 +132,7 @@ fn look(device: &Path) -> Result<Found, DiskError> {
     let disk = Disk::open(device)?;
     let found = signature::find(disk.size, |at, length| disk.read(at, length));
     Ok(match found.map_err(|source| disk.unread(source))? {
-        Some(signature::EXT) => {
-            let bytes = disk.read(superblock::OFFSET, superblock::LENGTH);
-            let bytes = bytes.map_err(|source| disk.unread(source))?;
-            Found::Ext4(Superblock::parse(&bytes))
-        }
+        Some(signature::EXT) => Found::Ext4,
         Some(other) => Found::Other(other),
         None => Found::Blank(disk),
     })

@@ -3,6 +3,7 @@
 //! Part of stage `devices`, whose own look finds the disk by its serial.
 
 mod asked;
+mod mount;
 mod superblock;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,8 @@ use crate::clock::boottime;
 use crate::reaper::Reaper;
 use crate::stage::Done;
 use crate::watched::watch;
+
+pub use mount::{Mounted, StateDisk, mount, settle};
 
 /// How long the disk is waited for, and one that does not answer.
 const DEADLINE: Duration = Duration::from_secs(10);
