@@ -1,13 +1,12 @@
 //! The state disk while the machine runs: settled beside the first services, and watched for what it
 //! may meet: errors, after which ext4 is read-only, and being pulled out. Nothing here waits for it.
 
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use nix::sys::statvfs::statvfs;
+use orlop_sys::fs_error;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -37,7 +36,9 @@ pub(super) async fn follow(shared: Rc<Shared>) {
     let uevents = orlop_sys::uevent::open()
         .ok()
         .and_then(|socket| watch(socket, Interest::READABLE).ok());
-    let mut errors = Errors::watch(&Path::new("/sys/fs/ext4").join(&name));
+    let mut errors = fs_error::watch(c"/state")
+        .ok()
+        .and_then(|group| watch(group, Interest::READABLE).ok());
     loop {
         if !device.exists() {
             let sentence = format!(
@@ -49,7 +50,7 @@ pub(super) async fn follow(shared: Rc<Shared>) {
         }
         tokio::select! {
             _ = changed(uevents.as_ref()) => {}
-            () = Errors::more(&mut errors) => {
+            () = error(&mut errors) => {
                 let sentence = format!(
                     "the state disk {named} had an error and is read-only: services that write to it fail; reboot, and it is \
                      checked (the kernel's messages say what it was)"
@@ -60,48 +61,18 @@ pub(super) async fn follow(shared: Rc<Shared>) {
     }
 }
 
-/// ext4's count of the errors that it has met, `/sys/fs/ext4/<disk>/errors_count`, which wakes whoever
-/// polls it (since 5.18).
-#[derive(Debug)]
-struct Errors {
-    file: AsyncFd<File>,
-    seen: u64,
-}
-
-impl Errors {
-    fn watch(folder: &Path) -> Option<Self> {
-        let file = File::open(folder.join("errors_count")).ok()?;
-        let seen = count(&file).ok()?;
-        let file = watch(file, Interest::PRIORITY).ok()?;
-        Some(Self { file, seen })
-    }
-
-    /// Waits for one more.
-    async fn more(watched: &mut Option<Self>) {
-        while let Some(errors) = watched {
-            let Ok(mut ready) = errors.file.ready(Interest::PRIORITY).await else {
-                *watched = None;
-                break;
-            };
-            ready.clear_ready();
-            let now = count(errors.file.get_ref()).unwrap_or(errors.seen);
-            if now > errors.seen {
-                errors.seen = now;
-                return;
-            }
+/// Waits until the file system tells of an error, once.
+async fn error(watched: &mut Option<AsyncFd<OwnedFd>>) {
+    while let Some(errors) = watched
+        && let Ok(mut ready) = errors.readable().await
+    {
+        if fs_error::take(errors.get_ref().as_fd()) {
+            *watched = None;
+            return;
         }
-        std::future::pending().await
+        ready.clear_ready();
     }
-}
-
-fn count(file: &File) -> io::Result<u64> {
-    let mut text = [0; 24];
-    let length = file.read_at(&mut text, 0)?;
-    let text = text.get(..length).unwrap_or_default();
-    let parsed = std::str::from_utf8(text)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
-    parsed.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    std::future::pending().await
 }
 
 /// What stands only as long as it is so: nothing is left for services. The kernel has the number at

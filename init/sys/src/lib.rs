@@ -25,6 +25,7 @@ pub mod exec;
 pub mod ext4;
 pub mod fault;
 pub mod fd;
+pub mod fs_error;
 pub mod kmsg;
 pub mod listen_fds;
 pub mod loop_device;
