@@ -31,7 +31,7 @@ soak:
 # How long ten isolated services take, beside the kernel's own price; writes docs/benchmarks.md.
 # ROUNDS= boots of each variant. BENCH=engines only compares a launch with other container engines,
 # BENCH=restarts only what becomes of killed processes with other supervisors, BENCH=many only a
-# thousand services.
+# thousand services, BENCH=disks only disks, whose section of the page it writes.
 bench:
 	@.ci/setup bench
 	@$(MAKE) --no-print-directory programs

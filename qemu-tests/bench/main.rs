@@ -10,6 +10,7 @@
 //! Nothing is asserted: figures are for people, and depend on the machine.
 
 mod boot;
+mod disks;
 mod engines;
 mod figures;
 mod flash;
@@ -41,14 +42,19 @@ const RESTART_ROUNDS: usize = 3;
 const ENGINE_ROUNDS: usize = 25;
 
 fn main() -> Result<()> {
-    let rounds = match std::env::var("ROUNDS") {
-        Ok(text) => text.parse().context("ROUNDS is a number of rounds")?,
-        Err(_) => ROUNDS,
-    };
+    let rounds = rounds(ROUNDS)?;
     let work = target().join("bench");
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench");
     if std::env::args().nth(1).as_deref() == Some("flash") {
         return say(&flash::table(&flash::run(say)?));
+    }
+    let page = sources.join("../../docs/benchmarks.md");
+    if std::env::args().nth(1).as_deref() == Some("disks") {
+        let tables = disks()?;
+        let old = std::fs::read_to_string(&page).context("read docs/benchmarks.md")?;
+        let new = report::with_disks(&old, &tables)?;
+        std::fs::write(&page, new).context("write docs/benchmarks.md")?;
+        return say(&tables);
     }
     say("compiling the floor, the agent and the payload")?;
     if std::env::args().nth(1).as_deref() == Some("engines") {
@@ -100,14 +106,29 @@ fn main() -> Result<()> {
         restarts,
         many,
         engines,
+        disks: disks()?,
         sizes: machines::sizes(&machines, &runtime())?,
         host: host::describe(&machines)?,
         rounds,
     };
     let text = report::write(&all)?;
-    let page = sources.join("../../docs/benchmarks.md");
     std::fs::write(&page, text.page).context("write docs/benchmarks.md")?;
     say(&text.terminal)
+}
+
+/// As `ROUNDS` says, or `usual`.
+fn rounds(usual: usize) -> Result<usize> {
+    match std::env::var("ROUNDS") {
+        Ok(text) => text.parse().context("ROUNDS is a number of rounds"),
+        Err(_) => Ok(usual),
+    }
+}
+
+/// Booting from disks, and writing them; `make bench BENCH=disks` measures nothing else.
+fn disks() -> Result<String> {
+    let rounds = rounds(disks::ROUNDS)?;
+    let boots = disks::tables(&disks::run(rounds, say)?)?;
+    Ok([boots, flash::table(&flash::run(say)?)].join("\n"))
 }
 
 /// Container engines on the workstation itself; `make bench BENCH=engines` measures nothing else.

@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::RESTART_ROUNDS;
 use crate::boot::{Boot, Clock, QEMU};
+use crate::disks;
 use crate::engines::{Engines, ORLOP};
 use crate::figures::{Figures, Row, Spread};
 use crate::machines::Sizes;
@@ -15,6 +16,11 @@ use crate::variant::{MEMORY, RESTARTS};
 
 /// The page, with `{name}` for what a run puts in.
 const PAGE: &str = include_str!("benchmarks.md.in");
+
+/// The section that follows the one on disks.
+const BEFORE: &str = "## The same isolation";
+/// What stands for the disks there.
+const DISKS: &str = "{disks}";
 
 /// Limits, MiB.
 const INIT_LIMIT: f64 = 2.0;
@@ -37,6 +43,8 @@ pub(crate) struct Measured {
     pub(crate) restarts: Vec<RestartRow>,
     pub(crate) many: Many,
     pub(crate) engines: Engines,
+    /// The tables of the section on disks.
+    pub(crate) disks: String,
     pub(crate) sizes: Sizes,
     /// What it was taken on: what, which.
     pub(crate) host: Vec<(String, String)>,
@@ -51,6 +59,7 @@ pub(crate) fn write(measured: &Measured) -> Result<Text> {
         restarts,
         many,
         engines,
+        disks,
         sizes,
         host,
         rounds,
@@ -76,6 +85,7 @@ pub(crate) fn write(measured: &Measured) -> Result<Text> {
         ("{parts}", parts.clone()),
         ("{isolation}", isolation),
         ("{engines}", engines.clone()),
+        (DISKS, disks.clone()),
         ("{machine}", machine),
         ("{qemu}", commands(figures)),
     ];
@@ -88,9 +98,32 @@ pub(crate) fn write(measured: &Measured) -> Result<Text> {
          {ready}\nFrom SIGKILL of a main process until its replacement begins\n\n{restarts}\n\
          A thousand services\n\n{many}\nWhere it goes, milliseconds\n\n{parts}\nWhat is always there\n\n{sizes}\n\
          A launch on the workstation itself\n\n{engines}\n\
+         Disks\n\n{disks}\n\
          docs/benchmarks.md has been written anew."
     );
     Ok(Text { terminal, page })
+}
+
+/// The page with its section on disks anew, and the rest as it is: a section goes from its heading to
+/// the next one.
+pub(crate) fn with_disks(page: &str, tables: &str) -> Result<String> {
+    let section = section(PAGE).context("the template has no section on disks")?;
+    let section = section.replace(DISKS, tables.trim_end());
+    if let Some(old) = self::section(page) {
+        return Ok(page.replace(old, &section));
+    }
+    let (before, after) = page
+        .split_once(BEFORE)
+        .context("the page has no commands")?;
+    Ok(format!("{before}{section}{BEFORE}{after}"))
+}
+
+/// From the heading to the next one.
+fn section(page: &str) -> Option<&str> {
+    let start = page.find(disks::HEADING)?;
+    let rest = page.get(start..)?;
+    let end = rest.get(1..)?.find("\n## ")? + 2;
+    rest.get(..end)
 }
 
 fn ready_table(figures: &Figures) -> Result<String> {
@@ -320,4 +353,25 @@ pub(crate) fn spread(value: Option<Spread>, decimals: usize) -> String {
 #[expect(clippy::cast_precision_loss, reason = "sizes of files")]
 pub(crate) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_section_on_disks_is_put_in_and_replaced() {
+        let old = "# Benchmarks\n\n## Before\n\nkept\n\n## The same isolation\n\nkept too\n";
+        let first = with_disks(old, "| 1 |\n").unwrap();
+        assert!(
+            first.contains("kept\n\n## Disks\n") && first.contains("| 1 |\n"),
+            "{first}"
+        );
+        let second = with_disks(&first, "| 2 |\n").unwrap();
+        assert_eq!(second, first.replace("| 1 |", "| 2 |"));
+        assert!(
+            second.ends_with("\n\n## The same isolation\n\nkept too\n"),
+            "{second}"
+        );
+    }
 }

@@ -91,9 +91,13 @@ impl MachineBuilder {
             image: self.image_path().map(Image::File),
             ..Self::within(Arc::clone(&self.keep))
         };
+        let built = twin
+            .arguments
+            .iter()
+            .any(|argument| argument == "--no-build");
         match twin.image {
-            Some(_) => twin,
-            None => twin.argument("--no-build"),
+            None if !built => twin.argument("--no-build"),
+            _ => twin,
         }
     }
 
