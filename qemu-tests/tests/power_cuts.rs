@@ -9,13 +9,13 @@
 
 use std::fs::{self, File};
 use std::ops::Range;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use orlop_qemu_tests::power_cut::{Cut, Entry, Recording, ext4, throw};
+use orlop_qemu_tests::power_cut::{Cut, Entry, Recording, disk, ext4, throw};
 use orlop_qemu_tests::{Conversation, Dice, MachineBuilder, Vm, psql, redis, rounds, seed};
 use serde_json::{Value, json};
 
@@ -25,6 +25,8 @@ const TRIALS: usize = 5;
 const AT_ONCE: usize = 2;
 /// Transactions of each database.
 const TRANSACTIONS: usize = 120;
+/// How large the disk is that the image is put on.
+const DISK: u64 = 1 << 30;
 const PASSWORD: &str = "known-to-the-test";
 
 const TABLES: &str = "CREATE TABLE kept (n int PRIMARY KEY, word text); \
@@ -41,7 +43,9 @@ fn machine() -> Result<MachineBuilder> {
     let known = format!("LANG = \"C.UTF-8\", POSTGRES_PASSWORD = \"{PASSWORD}\"");
     let postgres = machine.path("services/postgres/service.toml");
     edit(&postgres, "LANG = \"C.UTF-8\"", &known)?;
-    Ok(machine.arguments(&["--memory", "768M"]))
+    let machine = machine.image("raw");
+    machine.build()?;
+    Ok(machine)
 }
 
 fn edit(file: &Path, from: &str, to: &str) -> Result<()> {
@@ -50,10 +54,9 @@ fn edit(file: &Path, from: &str, to: &str) -> Result<()> {
     Ok(fs::write(file, text.replace(from, to))?)
 }
 
-/// The machine as it was built, with this state disk.
-fn with_disk(machine: &MachineBuilder, disk: &Path) -> MachineBuilder {
-    let disk = disk.display().to_string();
-    machine.twin().arguments(&["--state", &disk])
+/// The machine on this disk.
+fn on_disk(disk: &Path) -> Result<MachineBuilder> {
+    Ok(MachineBuilder::of_image(disk)?.arguments(&["--memory", "768M"]))
 }
 
 /// What was recorded, and what was said to be kept meanwhile: positions of the log, in order.
@@ -61,6 +64,8 @@ fn with_disk(machine: &MachineBuilder, disk: &Path) -> MachineBuilder {
 struct Recorded {
     recording: Recording,
     entries: Vec<Entry>,
+    /// When the first service was up, and the disk's table and state partition were prepared.
+    begun: u64,
     /// When the boot was complete.
     booted: u64,
     /// When each transaction was acknowledged.
@@ -76,6 +81,7 @@ impl Recorded {
         Ok(Self {
             entries: recording.entries()?,
             recording,
+            begun: serde_json::from_value(said["begun"].clone())?,
             booted: serde_json::from_value(said["booted"].clone())?,
             postgres: serde_json::from_value(said["postgres"].clone())?,
             redis: serde_json::from_value(said["redis"].clone())?,
@@ -83,24 +89,30 @@ impl Recorded {
         })
     }
 
-    /// The first boot makes the database's cluster; then comes the work.
-    fn boot(&self) -> Range<u64> {
-        0..self.booted
-    }
-
-    fn work(&self) -> Range<u64> {
-        self.booted..u64::MAX
+    /// Where the cut is thrown: one trial of five while the disk is made fit for the machine, one in
+    /// the rest of the first boot, in which the state grows and the database makes its cluster, the
+    /// others while the databases work.
+    fn scenario(&self, seed: u64) -> Range<u64> {
+        match seed % 5 {
+            0 => 0..self.begun,
+            1 => self.begun..self.booted,
+            _ => self.booted..u64::MAX,
+        }
     }
 }
 
-/// Boots the machine on an empty disk, has its databases work, and pulls the plug.
+/// Boots the machine for the first time, on a disk larger than the image, has its databases work, and
+/// pulls the plug.
 fn record(machine: &MachineBuilder, folder: &Path) -> Result<()> {
-    let disk = folder.join("state.img");
-    make_disk(&disk)?;
+    let disk = folder.join("disk.img");
+    disk::copy(&machine.image_path().context("no image")?, &disk)?;
+    File::options().write(true).open(&disk)?.set_len(DISK)?;
     let recording = Recording::begin(folder, &disk)?;
-    let words = recording.arguments("state");
+    let words = recording.arguments("disk");
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let vm = with_disk(machine, &disk).arguments(&words).start()?;
+    let vm = on_disk(&disk)?.arguments(&words).start()?;
+    vm.wait_service("log", "up")?;
+    let begun = recording.position()?;
     vm.wait_service("redis", "up")?;
     vm.wait_boot()?;
     vm.wait_address_after(0)?;
@@ -113,26 +125,36 @@ fn record(machine: &MachineBuilder, folder: &Path) -> Result<()> {
     })?;
     vm.qmp("quit", &json!({}))?;
     vm.wait_event("the end", |event| event["event"] == "exit")?;
-    ext4::check(&disk, 0)?;
-    let id = ext4::file(&disk, 0, "machine-id")?.context("no machine-id")?;
+    let id = check_disk(&disk)?;
     fs::remove_file(&disk)?;
-    let said = json!({"booted": booted, "postgres": postgres, "redis": redis, "machine-id": id});
+    let said = json!({
+        "begun": begun, "booted": booted, "postgres": postgres, "redis": redis, "machine-id": id,
+    });
     Ok(fs::write(folder.join("said.json"), said.to_string())?)
 }
 
-/// As `orlop run` makes it.
-fn make_disk(disk: &Path) -> Result<()> {
-    File::create(disk)?.set_len(2 << 30)?;
-    let made = Command::new("mke2fs")
-        .args(["-q", "-F", "-t", "ext4", "-L", "orlop-state"])
-        .args(["-O", "metadata_csum,metadata_csum_seed,64bit,^orphan_file"])
-        .args(["-E", "root_owner=0:0,assume_storage_prezeroed=1", "-m", "1"])
-        .arg(disk)
-        .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
-        .status()
-        .context("mke2fs")?;
-    ensure!(made.success(), "mke2fs: {made}");
-    Ok(())
+/// The state of a disk that no machine runs on is whole, and as large as it can be; gives its
+/// machine-id.
+fn check_disk(disk: &Path) -> Result<String> {
+    let place = state_partition(disk)?;
+    ensure!(place.end > DISK - (2 << 20), "the state is at {place:?}");
+    let state = disk.with_extension("state");
+    ext4::take_out(disk, &place, &state)?;
+    ext4::check(&state)?;
+    let id = ext4::file(&state, "machine-id")?.context("no machine-id")?;
+    fs::remove_file(&state)?;
+    Ok(id)
+}
+
+/// Where the fourth partition of the table's first copy is, in bytes.
+fn state_partition(disk: &Path) -> Result<Range<u64>> {
+    let mut entry = [0; 48];
+    File::open(disk)?.read_exact_at(&mut entry, 1024 + 3 * 128)?;
+    let [_, _, _, _, first, last] = entry.as_chunks().0 else {
+        bail!("an entry begins with six words");
+    };
+    let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+    Ok(first * 512..(last + 1) * 512)
 }
 
 /// Each transaction writes two tables: half of one must never be there.
@@ -175,20 +197,16 @@ fn load_redis(vm: &Vm, recording: &Recording) -> Result<Vec<u64>> {
     Ok(acknowledged)
 }
 
-/// When the power goes, by the seed: in two of five trials during the first boot.
+/// When the power goes, by the seed.
 fn cut(recorded: &Recorded, seed: u64) -> Result<Cut> {
-    let within = if seed % 5 < 2 {
-        recorded.boot()
-    } else {
-        recorded.work()
-    };
+    let within = recorded.scenario(seed);
     throw(&recorded.entries, &within, &mut Dice::new(seed))
 }
 
 /// The disk that the cut leaves behind, booted; gives how many transactions had to be there.
-fn trial(machine: &MachineBuilder, recorded: &Recorded, cut: &Cut, disk: &Path) -> Result<usize> {
+fn trial(recorded: &Recorded, cut: &Cut, disk: &Path) -> Result<usize> {
     recorded.recording.after(cut, &recorded.entries, disk)?;
-    let vm = with_disk(machine, disk).start()?;
+    let vm = on_disk(disk)?.start()?;
     // Making the cluster takes a wait of its own.
     vm.wait_service("redis", "up")?;
     let boot = vm.wait_boot()?;
@@ -213,8 +231,7 @@ fn trial(machine: &MachineBuilder, recorded: &Recorded, cut: &Cut, disk: &Path) 
     check_redis(&vm, redis)?;
     // Once more without warning: the boot has left the file system whole, too.
     drop(vm);
-    ext4::check(disk, 0)?;
-    let id = ext4::file(disk, 0, "machine-id")?.context("no machine-id")?;
+    let id = check_disk(disk)?;
     if cut.position >= recorded.booted {
         ensure!(id == recorded.machine_id, "another machine-id: {id}");
     }
@@ -278,7 +295,6 @@ fn whenever_the_power_goes_the_machine_boots_with_all_that_was_acknowledged() {
     let first = seed();
     println!("ORLOP_SEED={first}");
     let machine = machine().unwrap();
-    machine.build().unwrap();
     let recorded = recorded(&machine, folder.path()).unwrap();
     let trials = u64::try_from(TRIALS * rounds()).unwrap();
     let next = AtomicU64::new(0);
@@ -294,7 +310,7 @@ fn whenever_the_power_goes_the_machine_boots_with_all_that_was_acknowledged() {
             let cut = cut(&recorded, seed).unwrap();
             let (after, of, more) = (cut.flush, recorded.entries.len(), cut.later.len());
             println!("ORLOP_SEED={seed}: a cut after request {after} of {of} and {more} more");
-            match trial(&machine, &recorded, &cut, &disk) {
+            match trial(&recorded, &cut, &disk) {
                 Ok(there) => checked.fetch_add(there, Ordering::Relaxed),
                 Err(error) => {
                     wrong
