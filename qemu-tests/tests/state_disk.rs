@@ -228,10 +228,19 @@ fn a_named_disk_is_written_to_when_it_is_blank_and_watched_until_it_is_gone() {
     witness.run("rm /proc/1/root/state/fill").unwrap();
     assert!(!notices(&vm).unwrap().contains("is full"));
 
+    // Read-only, by the kernel's own error.
+    witness
+        .run("echo gone bad >/proc/1/root/sys/fs/ext4/vdb/trigger_fs_error")
+        .unwrap();
     let is = |key: &str| {
         let key = key.to_owned();
         move |event: &Value| event.get("key") == Some(&json!(key))
     };
+    vm.wait_event_after(mark, "the notice", is("state-read-only"))
+        .unwrap();
+    assert!(notices(&vm).unwrap().contains("read-only"));
+    said(&vm, "the state disk vdb had an error and is read-only").unwrap();
+
     // And pulled out: PID 1 and `log` go on.
     vm.qmp("device_del", &json!({"id": "pulled"})).unwrap();
     vm.wait_event_after(mark, "the notice", is("state-gone"))
