@@ -88,6 +88,15 @@ fn check_file(
         }
     }
     for (device, place) in &file.draft.devices {
+        let mut parts = device.iter().filter_map(|part| part.to_str());
+        if parts.any(|part| part.starts_with("by-")) {
+            let device = quoted(&device.to_string_lossy());
+            findings.error(
+                place,
+                format!("{device} is a link of udev's, which does not run here; write the kernel's own name, such as \"/dev/ttyUSB0\""),
+            );
+            continue;
+        }
         let mut folders = DEVICE_FOLDERS.iter();
         if let Some((folder, node)) = folders.find(|(folder, _)| device == Path::new(folder)) {
             findings.error(
@@ -156,6 +165,8 @@ fn variable(text: &str) -> Option<&str> {
             return Some(text);
         }
     }
+    // Behind the last brace none ends.
+    let (text, _) = text.split_at_checked(text.rfind('}')? + 1)?;
     let mut starts = text.match_indices("${").map(|(at, _)| at);
     starts.find_map(|at| {
         let (_, from) = text.split_at_checked(at)?;
