@@ -125,7 +125,13 @@ fn filled(advice: &str, value: &DeValue<'_>) -> String {
         DeValue::String(text) => advice.replace("\"name\"", &quoted(text)),
         DeValue::Array(list) => {
             let mut names = String::new();
-            for entry in list.iter().filter_map(|entry| entry.get_ref().as_str()) {
+            let entries = list.iter().filter_map(|entry| entry.get_ref().as_str());
+            for (at, entry) in entries.enumerate() {
+                // A sentence of more could not be read.
+                if at == 10 {
+                    names += ", …";
+                    break;
+                }
                 // Behind the colon there is an alias.
                 let (name, _) = entry.split_once(':').unwrap_or((entry, ""));
                 let comma = if names.is_empty() { "" } else { ", " };
