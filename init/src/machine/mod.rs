@@ -212,7 +212,7 @@ impl Machine {
             watchdog: tokio::sync::OnceCell::new(),
             overlay: tokio::sync::OnceCell::new(),
         });
-        let needs = Needs::new(&units, shared.reaper.clone(), shared.events.clone());
+        let needs = Needs::new(&units, shared.clone());
         Self {
             supervisor,
             needs,
@@ -249,11 +249,23 @@ impl Machine {
         }
     }
 
-    /// The device nodes that some manifest grants.
+    /// The device nodes that some manifest grants or waits for.
     fn wanted_devices(&self) -> Vec<PathBuf> {
-        let services = self.units.values().map(|unit| &unit.service);
-        let devices = services.flat_map(|service| &service.devices);
-        devices.map(|device| device.source.clone()).collect()
+        let mut wanted = Vec::new();
+        for Unit { service, .. } in self.units.values() {
+            wanted.extend(service.devices.iter().map(|device| device.source.clone()));
+            wanted.extend(
+                service
+                    .supervision
+                    .needs
+                    .iter()
+                    .filter_map(|need| match need {
+                        Need::Device(path) => Some(path.clone()),
+                        _ => None,
+                    }),
+            );
+        }
+        wanted
     }
 
     /// One event at a time, until the machine ends.

@@ -6,21 +6,23 @@
 //! | `link`, `address`, `online` | the network's owner, which tells each change |
 //! | `time` | adjtimex(2), asked each second: the kernel tells nobody |
 //! | `path`, `device` | inotify(7) on the directory; where that hears nothing or might block, a child looks every other second |
+//!
+//! That a device is not there is told once the drivers are loaded: until then it may still come.
 
 mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use orlop_config::{Need, ServiceName};
 use orlop_supervisor::{Event, ServiceState};
-use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use crate::machine::LoopEvent;
 use crate::network::Reach;
-use crate::reaper::Reaper;
-use crate::running::Unit;
+use crate::running::{Shared, Unit, settled};
 use orlop_config::compact::gather;
 
 /// How often the clock is looked at.
@@ -36,18 +38,15 @@ pub struct Needs {
     watchers: BTreeMap<Need, AbortHandle>,
     /// As it was told last.
     present: BTreeSet<Need>,
-    reaper: Reaper,
-    events: mpsc::UnboundedSender<LoopEvent>,
+    /// Devices that were told to be missing.
+    missing: BTreeSet<Need>,
+    shared: Rc<Shared>,
 }
 
 impl Needs {
     /// Of these services.
     #[must_use]
-    pub fn new(
-        units: &BTreeMap<ServiceName, Unit>,
-        reaper: Reaper,
-        events: mpsc::UnboundedSender<LoopEvent>,
-    ) -> Self {
+    pub fn new(units: &BTreeMap<ServiceName, Unit>, shared: Rc<Shared>) -> Self {
         let needs = units
             .iter()
             .map(|(name, unit)| (name.clone(), unit.service.supervision.needs.clone()))
@@ -58,8 +57,8 @@ impl Needs {
             of,
             watchers: BTreeMap::new(),
             present: BTreeSet::new(),
-            reaper,
-            events,
+            missing: BTreeSet::new(),
+            shared,
         };
         needs.watch();
         needs
@@ -98,10 +97,14 @@ impl Needs {
 
     /// What the supervisor is to know of one need; nothing when it knows.
     pub fn changed(&mut self, need: Need, present: bool) -> Option<Event> {
+        let was_missing = self.missing.remove(&need);
         let changed = match present {
             true => self.present.insert(need.clone()),
-            false => self.present.remove(&need),
+            false => self.present.remove(&need) || matches!(need, Need::Device(_)) && !was_missing,
         };
+        if !present && matches!(need, Need::Device(_)) {
+            self.missing.insert(need.clone());
+        }
         changed.then_some(Event::Resource { need, present })
     }
 
@@ -120,7 +123,8 @@ impl Needs {
             if self.watchers.contains_key(need) {
                 continue;
             }
-            let (reaper, events) = (self.reaper.clone(), self.events.clone());
+            let shared = self.shared.clone();
+            let (reaper, events) = (shared.reaper.clone(), shared.events.clone());
             let told = need.clone();
             let tell = move |present| {
                 let event = LoopEvent::Need(told.clone(), present);
@@ -129,12 +133,25 @@ impl Needs {
             let task = match need.clone() {
                 Need::Time => crate::task::spawn(clock(tell)),
                 Need::Path(path) => crate::task::spawn(place::watch(path, false, reaper, tell)),
-                Need::Device(path) => crate::task::spawn(place::watch(path, true, reaper, tell)),
+                Need::Device(path) => crate::task::spawn(device(path, shared, tell)),
                 Need::Link(_) | Need::Address | Need::Online => continue,
             };
             self.watchers.insert(need.clone(), task.abort_handle());
         }
     }
+}
+
+async fn device(path: PathBuf, shared: Rc<Shared>, tell: impl Fn(bool)) {
+    let early = |present| {
+        if present {
+            tell(true);
+        }
+    };
+    tokio::select! {
+        () = place::watch(path.clone(), true, shared.reaper.clone(), early) => {}
+        () = settled(&shared.devices_settled) => {}
+    }
+    place::watch(path, true, shared.reaper.clone(), tell).await;
 }
 
 async fn clock(tell: impl Fn(bool)) {

@@ -103,7 +103,8 @@ pub enum Event {
     Resource {
         /// As written in `needs`.
         need: Need,
-        /// It is there, or it is there no more: only starts wait for it.
+        /// It is there, or it is there no more: only starts wait for it. A device that is not there
+        /// is waited for in vain from then on.
         present: bool,
     },
     /// What CLOCK_REALTIME reads at this step's `now`: at the start, and after each jump of it

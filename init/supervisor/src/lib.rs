@@ -84,8 +84,9 @@
 //! - `propagate = "restart"`: the same after an end by itself of a dependency that was up.
 //!   `"stop"`: that end stops this one, and who is tied to it; it stays down until a start.
 //! - `needs`: launched once the machine has all of it. What goes later stops nothing. After 30 s
-//!   without it the service counts as waiting in vain (the boot and those that do not require it go
-//!   on; requests are answered), and still starts when it comes.
+//!   without it, or once the machine is known to lack the device, the service counts as waiting in
+//!   vain (the boot and those that do not require it go on; requests are answered), and still starts
+//!   when it comes.
 //!
 //! `stop x` stops x alone, as in Compose. `start x` also starts all that x requires, directly or not,
 //! and that is not there: stopped, failed, or backing off. What is not required is left alone.

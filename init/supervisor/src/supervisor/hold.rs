@@ -59,7 +59,7 @@ impl Supervisor {
                 let since = unit.needing.unwrap_or(self.now);
                 let until = since.saturating_add(NEED_PATIENCE);
                 Hold::Wait {
-                    stalled: until <= self.now,
+                    stalled: until <= self.now || self.missing.contains(need),
                     cause: cause::needs(need),
                     patience: Some(until),
                 }

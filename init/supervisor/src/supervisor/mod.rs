@@ -50,6 +50,8 @@ pub struct Supervisor {
     agenda: Agenda,
     /// What the machine has.
     present: BTreeSet<Need>,
+    /// Devices that it was told not to have: nobody knows when one comes.
+    missing: BTreeSet<Need>,
     /// Who needs it.
     needed_by: BTreeMap<Need, Vec<Id>>,
     schedules: Schedules,
@@ -81,6 +83,7 @@ impl Supervisor {
             leaving: None,
             agenda: Agenda::default(),
             present: BTreeSet::new(),
+            missing: BTreeSet::new(),
             needed_by,
             waiting: VecDeque::new(),
             effects: Vec::new(),

@@ -10,9 +10,18 @@ impl Supervisor {
         let waiting = self.needed_by.get(&need).into_iter().flatten().copied();
         let waiting = waiting.filter(|id| waits(&self.units[*id]));
         self.waiting.extend(waiting);
-        match present {
-            true => self.present.insert(need),
-            false => self.present.remove(&need),
-        };
+        match (present, &need) {
+            (true, _) => {
+                self.missing.remove(&need);
+                self.present.insert(need);
+            }
+            (false, Need::Device(_)) => {
+                self.present.remove(&need);
+                self.missing.insert(need);
+            }
+            (false, _) => {
+                self.present.remove(&need);
+            }
+        }
     }
 }

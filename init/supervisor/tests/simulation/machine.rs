@@ -12,11 +12,12 @@ use crate::random::Random;
 use crate::service::{name, service};
 
 /// What services may need.
-pub(crate) fn needs() -> [Need; 3] {
+pub(crate) fn needs() -> [Need; 4] {
     [
         Need::Online,
         Need::Time,
         Need::Link(Some("eth0".to_owned())),
+        Need::Device("/dev/ttyUSB0".into()),
     ]
 }
 

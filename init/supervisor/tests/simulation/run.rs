@@ -201,7 +201,7 @@ impl Run {
                 }
             }
             _ => Event::Resource {
-                need: needs()[self.random.index(3)].clone(),
+                need: needs()[self.random.index(4)].clone(),
                 present: self.random.percent(60),
             },
         };

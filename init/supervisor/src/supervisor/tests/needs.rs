@@ -62,6 +62,23 @@ fn after_30_s_it_waits_in_vain_and_still_starts_when_it_comes() {
 }
 
 #[test]
+fn a_device_that_the_machine_lacks_holds_up_nobody() {
+    let port = || Need::Device("/dev/virtio-ports/x".into());
+    let gateway = service("gateway").set(|s| s.needs = vec![port()]);
+    let mut world = World::new([gateway, service("web").likes("gateway")]);
+    world.boot();
+    assert_eq!(world.did(), [""; 0], "it may be on its way");
+    tell(&mut world, port(), false);
+    assert_eq!(world.did(), ["launch web"]);
+    world.launched("web");
+    assert_eq!(world.did(), ["boot complete"]);
+    assert_eq!(world.cause("gateway"), "waiting for /dev/virtio-ports/x");
+    assert_eq!(world.supervisor.next_deadline(), None);
+    tell(&mut world, port(), true);
+    assert_eq!(world.did(), ["launch gateway"]);
+}
+
+#[test]
 fn a_stop_and_a_new_start_wait_anew() {
     let mut world = World::new([needy()]);
     world.boot();
